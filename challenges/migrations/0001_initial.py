@@ -1,0 +1,106 @@
+import django.core.validators
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = []
+
+    operations = [
+        migrations.CreateModel(
+            name="ChallengeListener",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("host", models.CharField(max_length=255, unique=True)),
+                ("pid", models.PositiveIntegerField()),
+                (
+                    "port",
+                    models.PositiveIntegerField(
+                        help_text="Bound now; none when nothing is.", null=True
+                    ),
+                ),
+                ("addresses", models.CharField(blank=True, max_length=255)),
+                ("wanted_port", models.PositiveIntegerField()),
+                (
+                    "error",
+                    models.TextField(blank=True, help_text="Why the wanted port is not bound."),
+                ),
+                (
+                    "lowest_port",
+                    models.PositiveIntegerField(
+                        default=1024,
+                        help_text="The lowest port that this process has the right to bind.",
+                    ),
+                ),
+                ("started_at", models.DateTimeField()),
+                ("seen_at", models.DateTimeField(help_text="Heartbeat.")),
+            ],
+        ),
+        migrations.CreateModel(
+            name="ChallengeToken",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("token", models.CharField(max_length=128, unique=True)),
+                ("key_authorization", models.CharField(max_length=255)),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField(db_index=True)),
+            ],
+        ),
+        migrations.CreateModel(
+            name="NetworkSettings",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "scenario",
+                    models.CharField(
+                        choices=[
+                            ("lan", "Local area network (behind a router with NAT)"),
+                            ("external", "External network (public IP address)"),
+                        ],
+                        default="lan",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "challenge_port",
+                    models.PositiveIntegerField(
+                        default=8080,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(65535),
+                        ],
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name_plural": "network settings",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("pk", 1)), name="network_settings_is_one_row"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("challenge_port__gte", 1), ("challenge_port__lte", 65535)
+                        ),
+                        name="network_settings_port_is_a_port",
+                    ),
+                ],
+            },
+        ),
+    ]

@@ -1,0 +1,88 @@
+"""What the challenge port is told and what it reports: tokens, network settings, listener."""
+
+from __future__ import annotations
+
+import datetime
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class ChallengeToken(models.Model):
+    """An HTTP-01 token (RFC 8555 §8.3) and the key authorization to answer it with.
+
+    A key authorization is public: it proves control and gives none.
+    """
+
+    token = models.CharField(max_length=128, unique=True)
+    key_authorization = models.CharField(max_length=255)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.token
+
+
+class NetworkScenario(models.TextChoices):
+    """Where the gateway stands, seen from the internet."""
+
+    LAN = "lan", _("Local area network (behind a router with NAT)")
+    EXTERNAL = "external", _("External network (public IP address)")
+
+
+class NetworkSettings(models.Model):
+    """The one row of settings of this console's network: scenario and challenge port."""
+
+    DEFAULT_CHALLENGE_PORT = 8080
+
+    scenario = models.CharField(
+        max_length=16, choices=NetworkScenario.choices, default=NetworkScenario.LAN
+    )
+    challenge_port = models.PositiveIntegerField(
+        default=DEFAULT_CHALLENGE_PORT,
+        validators=[MinValueValidator(1), MaxValueValidator(65535)],
+    )
+
+    class Meta:
+        verbose_name_plural = "network settings"
+        constraints = (
+            models.CheckConstraint(condition=models.Q(pk=1), name="network_settings_is_one_row"),
+            models.CheckConstraint(
+                condition=models.Q(challenge_port__gte=1, challenge_port__lte=65535),
+                name="network_settings_port_is_a_port",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.scenario}, challenge port {self.challenge_port}"
+
+    @classmethod
+    def load(cls) -> NetworkSettings:
+        """The stored row, or the defaults, unsaved, while there is none."""
+        return cls.objects.filter(pk=1).first() or cls(pk=1)
+
+
+class ChallengeListener(models.Model):
+    """What one challenge process reports of itself: the port it serves, and why not another."""
+
+    SILENT_AFTER = datetime.timedelta(seconds=15)
+
+    host = models.CharField(max_length=255, unique=True)
+    pid = models.PositiveIntegerField()
+    port = models.PositiveIntegerField(null=True, help_text="Bound now; none when nothing is.")
+    addresses = models.CharField(max_length=255, blank=True)
+    wanted_port = models.PositiveIntegerField()
+    error = models.TextField(blank=True, help_text="Why the wanted port is not bound.")
+    lowest_port = models.PositiveIntegerField(
+        default=1024, help_text="The lowest port that this process has the right to bind."
+    )
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField(help_text="Heartbeat.")
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    def is_alive(self, now: datetime.datetime) -> bool:
+        """Whether its heartbeat is recent."""
+        return now - self.seen_at < self.SILENT_AFTER
