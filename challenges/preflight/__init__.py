@@ -1,0 +1,11 @@
+"""The preflight: looks at the surroundings before a CA is asked, and says what it finds.
+
+It advises and never blocks: the staging test has the final word.
+"""
+
+from __future__ import annotations
+
+from challenges.preflight.running import run
+from challenges.preflight.surroundings import Surroundings
+
+__all__ = ["Surroundings", "run"]

@@ -1,0 +1,43 @@
+"""What the preflight is told: the gateway's names and the network that it stands in."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from datetime import datetime
+from pathlib import Path
+
+from challenges.models import NetworkScenario
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclasses.dataclass(frozen=True)
+class Surroundings:
+    """Everything that the checks depend on, so that they ask nobody else.
+
+    ``dns_servers`` are ``host[:port]`` and play the public DNS. ``public_networks`` count as
+    public whatever they are; the demonstration's do. ``built_at`` is when this version was made:
+    an earlier ``now`` is wrong. ``public_port`` is the port that the CA comes to.
+    """
+
+    hostnames: tuple[str, ...]
+    scenario: str
+    challenge_port: int
+    dns_servers: tuple[str, ...]
+    public_networks: tuple[Network, ...]
+    directory_urls: tuple[str, ...]
+    ca_bundle: Path | None
+    now: datetime
+    built_at: datetime
+    public_port: int = 80
+
+    @property
+    def is_behind_router(self) -> bool:
+        """Whether the public address is a router's."""
+        return self.scenario == NetworkScenario.LAN
+
+    def counts_as_public(self, address: Address) -> bool:
+        """Whether ``address`` is in one of the networks that count as public."""
+        return any(address in network for network in self.public_networks)
