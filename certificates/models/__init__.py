@@ -1,4 +1,5 @@
 """The rows: fields and constraints, no input or output."""
+
 from __future__ import annotations
 
 from certificates.models.account import Account

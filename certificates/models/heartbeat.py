@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -18,8 +16,6 @@ class Component(models.TextChoices):
 
 class Heartbeat(models.Model):
     """Written every few seconds; its age is what health and warnings are computed from."""
-
-    SILENT_AFTER = datetime.timedelta(seconds=45)
 
     component = models.CharField(max_length=16, choices=Component.choices, unique=True)
     seen_at = models.DateTimeField()

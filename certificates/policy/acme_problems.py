@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import re
 
 from challenges.problems import Problem, Severity
 
 URN = "urn:ietf:params:acme:error:"
+_HOSTNAME = re.compile(r"(\*\.)?[A-Za-z0-9_-][A-Za-z0-9._-]{0,252}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,6 +163,21 @@ _MEANINGS: dict[str, _Meaning] = {
         (TRY_AGAIN,),
         retryable=True,
     ),
+    "compound": _Meaning(
+        "{ca} found several things wrong with the request for {name}.",
+        ("Read the technical detail below.", TRY_AGAIN),
+    ),
+    "badSignatureAlgorithm": _Meaning(
+        "{ca} does not accept the way in which this version signs its requests.",
+        ("Update Gateway Admin.", TRY_AGAIN),
+    ),
+    "alreadyRevoked": _Meaning("The certificate has been revoked already."),
+    "badRevocationReason": _Meaning("{ca} does not accept this reason for a revocation."),
+    "alreadyReplaced": _Meaning(
+        "{ca} has already issued a successor of the certificate in use.",
+        (TRY_AGAIN,),
+        retryable=True,
+    ),
     "orderNotReady": _Meaning("{ca} was not ready to issue yet.", (LATER,), retryable=True),
     "badNonce": _Meaning(
         "{ca} kept refusing the request's anti-replay value.", (LATER,), retryable=True
@@ -176,23 +193,35 @@ _UNKNOWN = _Meaning(
 
 
 def explain(problem: CaProblem, surroundings: Surroundings) -> Problem:
-    """The CA's error as a Problem, with this gateway's own values filled in."""
-    meaning = _MEANINGS.get(problem.type)
+    """The CA's error as a Problem, with this gateway's own values filled in.
+
+    A compound error is explained by its first part, since what it is about is said there alone.
+    """
+    subject = problem
+    if problem.type == "compound" and problem.subproblems:
+        subject = problem.subproblems[0]
+    meaning = _MEANINGS.get(subject.type)
     if meaning is None:
         meaning = _MEANINGS["serverInternal"] if problem.status >= 500 else _UNKNOWN
     words = {
         "ca": surroundings.ca_name,
-        "name": problem.identifier or surroundings.hostname,
+        "name": _name(subject) or surroundings.hostname,
         "open_port": surroundings.open_port,
     }
     return Problem(
-        code=f"acme-{kebab(problem.type) or 'unknown'}",
+        code=f"acme-{kebab(subject.type) or 'unknown'}",
         severity=Severity.ERROR,
         explanation=meaning.explanation.format(**words),
         remedy=tuple(step.format(**words) for step in meaning.remedy),
         detail=quote(problem),
         retryable=meaning.retryable,
     )
+
+
+def _name(problem: CaProblem) -> str:
+    """The name that the error is about; empty unless it looks like one, since the CA wrote it."""
+    named = (problem.identifier, *(sub.identifier for sub in problem.subproblems))
+    return next((name for name in named if _HOSTNAME.fullmatch(name)), "")
 
 
 def is_passing(problem: CaProblem) -> bool:

@@ -35,7 +35,8 @@ LONGEST_RETRY_AFTER = datetime.timedelta(days=1)
 def poll_delay(polls: int) -> datetime.timedelta:
     """How long to wait before the next poll after ``polls`` of them, unless the CA says."""
     # The exponent is bounded because a timedelta overflows long before an integer does.
-    return min(FIRST_POLL * POLL_FACTOR ** min(polls, 10), LONGEST_POLL)
+    factor: int = POLL_FACTOR ** min(polls, 10)
+    return min(FIRST_POLL * factor, LONGEST_POLL)
 
 
 def step_delay(failures: int) -> datetime.timedelta | None:
@@ -68,9 +69,9 @@ def parse_retry_after(value: str | None, now: datetime.datetime) -> datetime.dat
     else:
         try:
             moment = email.utils.parsedate_to_datetime(text)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=datetime.UTC)
+            moment = moment.astimezone(datetime.UTC)
         except (ValueError, OverflowError):
             return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=datetime.UTC)
-        moment = moment.astimezone(datetime.UTC)
     return min(max(moment, now), now + LONGEST_RETRY_AFTER)

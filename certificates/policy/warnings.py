@@ -128,8 +128,10 @@ def _about_expiry(
         ("Read the last issuance's log, mend what it names and press Try again.",)
         if certificate.is_renewed
         else (
-            "Import a new certificate and use it, or return this gateway to Let's Encrypt, "
-            "which renews by itself.",
+            (
+                "Import a new certificate and use it, or return this gateway to Let's Encrypt, "
+                "which renews by itself."
+            ),
         )
     )
     return Problem(code=code, severity=severity, explanation=explanation, remedy=remedy)
@@ -166,8 +168,10 @@ def _overdue(
             "and has not begun."
         ),
         remedy=(
-            "Check below that worker and beat are at work, and that the terms of service are "
-            "agreed to.",
+            (
+                "Check below that worker and beat are at work, and that the terms of service are "
+                "agreed to."
+            ),
             "Press Renew now on the gateway's page.",
         ),
     )

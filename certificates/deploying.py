@@ -1,0 +1,153 @@
+"""Puts certificates to use: which one a gateway's services get, and from which source."""
+
+from __future__ import annotations
+
+import datetime
+
+from django.db import transaction
+
+from certificates import events, importing, pem, store
+from certificates.models import Certificate, CertificateSource, Gateway, Issuance, Origin
+from challenges.problems import Problem, ProblemError
+
+
+def install(
+    gateway: Gateway,
+    certificate: Certificate,
+    now: datetime.datetime,
+    issuance: Issuance | None = None,
+) -> bool:
+    """Put an issued certificate to use, unless another was selected manually meanwhile.
+
+    The files come last in the transaction: when they cannot be written the row says what is
+    really in use. Safe to repeat. Raises ProblemError.
+    """
+    with transaction.atomic():
+        row = Gateway.objects.select_for_update().get(pk=gateway.pk)
+        if not row.uses_lets_encrypt:
+            events.record(
+                "certificate-not-installed",
+                "The new certificate was stored but not put to use, because another certificate "
+                "has been selected manually.",
+                gateway=row,
+                issuance=issuance,
+                at=now,
+            )
+            return False
+        Gateway.objects.filter(pk=row.pk).update(selected_certificate=certificate)
+        directory = store.write_live(row, certificate)
+        events.record(
+            "certificate-installed",
+            f"The certificate for {', '.join(certificate.names)} is in use. "
+            f"It is valid until {certificate.not_after:%Y-%m-%d %H:%M} UTC.",
+            gateway=row,
+            issuance=issuance,
+            detail=f"Issuer: {certificate.issuer}\nSerial: {certificate.serial}\n"
+            f"Files: {directory}",
+            at=now,
+        )
+    return True
+
+
+def add_imported(
+    gateway: Gateway, imported: importing.ImportedCertificate, now: datetime.datetime, by: str = ""
+) -> tuple[Certificate, list[Problem]]:
+    """Store an imported certificate; the notes say what would keep it from being used."""
+    with transaction.atomic():
+        certificate = store.add(gateway, imported.chain, imported.key_der, Origin.IMPORTED)
+        events.record(
+            "certificate-imported",
+            f"A certificate for {', '.join(certificate.names) or 'no host name'} "
+            f"was imported{_by(by)}.",
+            gateway=gateway,
+            detail=f"Issuer: {certificate.issuer}\nSerial: {certificate.serial}",
+            at=now,
+        )
+    problem = why_not_selectable(certificate, gateway, now)
+    return certificate, [problem] if problem else []
+
+
+def why_not_selectable(
+    certificate: Certificate, gateway: Gateway, now: datetime.datetime
+) -> Problem | None:
+    """Why the gateway cannot use this certificate; None when it can."""
+    try:
+        facts = pem.facts(pem.split(certificate.chain_pem.encode()))
+        pem.check_validity(facts, now)
+        pem.check_names(facts, gateway.names)
+    except ProblemError as error:
+        return error.problem
+    return None
+
+
+def select(
+    certificate: Certificate, gateway: Gateway, now: datetime.datetime, by: str = ""
+) -> None:
+    """Use this certificate from now on.
+
+    Any but the newest issued one makes the source Manual and ends automatic renewal; the newest
+    issued one is what Let's Encrypt's source would use, so it keeps or restores that source.
+    Raises ProblemError when it does not fit, or its files cannot be written.
+    """
+    if problem := why_not_selectable(certificate, gateway, now):
+        raise ProblemError(problem)
+    issued = newest_issued(gateway)
+    source = (
+        CertificateSource.LETS_ENCRYPT
+        if issued is not None and issued.pk == certificate.pk
+        else CertificateSource.MANUAL
+    )
+    with transaction.atomic():
+        row = Gateway.objects.select_for_update().get(pk=gateway.pk)
+        Gateway.objects.filter(pk=row.pk).update(
+            selected_certificate=certificate, certificate_source=source
+        )
+        store.write_live(row, certificate)
+        events.record(
+            "certificate-selected",
+            _selected_sentence(certificate, source, by),
+            gateway=row,
+            detail=f"Issuer: {certificate.issuer}\nSerial: {certificate.serial}",
+            at=now,
+        )
+
+
+def return_to_lets_encrypt(gateway: Gateway, now: datetime.datetime, by: str = "") -> None:
+    """Let the certificates come from Let's Encrypt again, beginning with the newest issued one.
+
+    Without a usable one the present certificate stays in use until a new one is obtained.
+    Raises ProblemError when the files cannot be written.
+    """
+    issued = newest_issued(gateway)
+    with transaction.atomic():
+        row = Gateway.objects.select_for_update().get(pk=gateway.pk)
+        Gateway.objects.filter(pk=row.pk).update(certificate_source=CertificateSource.LETS_ENCRYPT)
+        if issued is not None and why_not_selectable(issued, row, now) is None:
+            Gateway.objects.filter(pk=row.pk).update(selected_certificate=issued)
+            store.write_live(row, issued)
+        events.record(
+            "source-lets-encrypt",
+            f"The certificate source is Let's Encrypt again{_by(by)}; automatic renewal is on.",
+            gateway=row,
+            at=now,
+        )
+
+
+def newest_issued(gateway: Gateway) -> Certificate | None:
+    """The newest certificate that Let's Encrypt has issued for the gateway."""
+    return (
+        Certificate.objects.filter(gateway=gateway, origin=Origin.LETS_ENCRYPT)
+        .order_by("-not_before", "-pk")
+        .first()
+    )
+
+
+def _selected_sentence(certificate: Certificate, source: CertificateSource, by: str) -> str:
+    what = f"The certificate from {certificate.issuer} was selected{_by(by)}."
+    if source == CertificateSource.LETS_ENCRYPT:
+        return f"{what} It is the newest from Let's Encrypt, so automatic renewal is on."
+    return f"{what} The certificate source is now Manual, so automatic renewal is off."
+
+
+def _by(name: str) -> str:
+    return f" by {name}" if name else ""

@@ -1,0 +1,503 @@
+import django.db.models.deletion
+from django.db import migrations, models
+
+import certificates.policy.issuance
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = []
+
+    operations = [
+        migrations.CreateModel(
+            name="Account",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("directory_url", models.URLField(max_length=500, unique=True)),
+                (
+                    "url",
+                    models.URLField(
+                        blank=True,
+                        help_text="As the CA named it; empty until registered.",
+                        max_length=500,
+                    ),
+                ),
+                ("sealed_key", models.TextField()),
+                ("thumbprint", models.CharField(help_text="RFC 7638, base64url.", max_length=64)),
+                ("contact_email", models.EmailField(blank=True, max_length=254)),
+                ("terms_of_service_url", models.URLField(blank=True, max_length=500)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Certificate",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "origin",
+                    models.CharField(
+                        choices=[
+                            ("lets-encrypt", "Let's Encrypt"),
+                            ("imported", "Imported"),
+                            ("self-signed", "Self-signed"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("chain_pem", models.TextField(help_text="Leaf first, then its issuers in order.")),
+                ("sealed_key", models.TextField()),
+                ("names", models.JSONField(default=list)),
+                ("subject", models.CharField(blank=True, max_length=500)),
+                ("issuer", models.CharField(blank=True, max_length=500)),
+                ("serial", models.CharField(help_text="Hexadecimal, lower case.", max_length=64)),
+                (
+                    "sha256",
+                    models.CharField(help_text="Of the leaf's DER; hexadecimal.", max_length=64),
+                ),
+                ("key_type", models.CharField(max_length=16)),
+                ("not_before", models.DateTimeField()),
+                ("not_after", models.DateTimeField()),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+            ],
+            options={
+                "ordering": ("-created_at", "-pk"),
+            },
+        ),
+        migrations.CreateModel(
+            name="Heartbeat",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "component",
+                    models.CharField(
+                        choices=[("worker", "Worker"), ("beat", "Beat"), ("sweep", "Sweep")],
+                        max_length=16,
+                        unique=True,
+                    ),
+                ),
+                ("seen_at", models.DateTimeField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Gateway",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("slug", models.SlugField(max_length=63, unique=True)),
+                ("hostname", models.CharField(max_length=253)),
+                ("additional_hostnames", models.JSONField(blank=True, default=list)),
+                ("contact_email", models.EmailField(blank=True, max_length=254)),
+                (
+                    "certificate_source",
+                    models.CharField(
+                        choices=[("lets-encrypt", "Let's Encrypt"), ("manual", "Manual")],
+                        default="lets-encrypt",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "key_type",
+                    models.CharField(
+                        choices=[
+                            ("ecdsa-p256", "ECDSA P-256"),
+                            ("ecdsa-p384", "ECDSA P-384"),
+                            ("rsa-2048", "RSA 2048"),
+                            ("rsa-3072", "RSA 3072"),
+                            ("rsa-4096", "RSA 4096"),
+                        ],
+                        default="ecdsa-p256",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "terms_of_service_url",
+                    models.URLField(
+                        blank=True,
+                        help_text="The document that was agreed to, as the CA named it.",
+                        max_length=500,
+                    ),
+                ),
+                ("terms_agreed_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "selected_certificate",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="selected_by",
+                        to="certificates.certificate",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ("slug",),
+            },
+        ),
+        migrations.AddField(
+            model_name="certificate",
+            name="gateway",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="certificates",
+                to="certificates.gateway",
+            ),
+        ),
+        migrations.CreateModel(
+            name="Issuance",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Waiting"),
+                            ("preflight", "Preflight"),
+                            ("staging_test", "Staging test"),
+                            ("production", "Production"),
+                            ("installing", "Installing"),
+                            ("done", "Done"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="waiting",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "trigger",
+                    models.CharField(
+                        choices=[
+                            ("manual", "Requested by an administrator"),
+                            ("renewal", "Automatic renewal"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "names",
+                    models.JSONField(
+                        help_text="As asked for at the start; later edits do not change it."
+                    ),
+                ),
+                ("key_type", models.CharField(max_length=16)),
+                (
+                    "attempt",
+                    models.PositiveIntegerField(
+                        default=1,
+                        help_text="Counts automatic attempts since the last success; for the schedule.",
+                    ),
+                ),
+                ("problem_facts", models.JSONField(blank=True, null=True)),
+                ("findings", models.JSONField(blank=True, default=list)),
+                (
+                    "step_failures",
+                    models.PositiveIntegerField(
+                        default=0, help_text="Transient failures in a row of the present step."
+                    ),
+                ),
+                ("next_step_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "retry_not_before",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="The CA asked not to be asked again before then.",
+                        null=True,
+                    ),
+                ),
+                ("lease_owner", models.CharField(blank=True, max_length=64)),
+                ("lease_expires_at", models.DateTimeField(blank=True, null=True)),
+                ("started_at", models.DateTimeField()),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "gateway",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="issuances",
+                        to="certificates.gateway",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ("-started_at", "-pk"),
+            },
+        ),
+        migrations.CreateModel(
+            name="Event",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                (
+                    "level",
+                    models.CharField(
+                        choices=[
+                            ("info", "Information"),
+                            ("warning", "Warning"),
+                            ("error", "Error"),
+                        ],
+                        default="info",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "code",
+                    models.CharField(
+                        help_text="Stable, for filters and for monitoring.", max_length=64
+                    ),
+                ),
+                ("message", models.TextField()),
+                ("detail", models.TextField(blank=True)),
+                (
+                    "gateway",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="events",
+                        to="certificates.gateway",
+                    ),
+                ),
+                (
+                    "issuance",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="events",
+                        to="certificates.issuance",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ("-at", "-pk"),
+            },
+        ),
+        migrations.AddField(
+            model_name="certificate",
+            name="issuance",
+            field=models.OneToOneField(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="certificate",
+                to="certificates.issuance",
+            ),
+        ),
+        migrations.CreateModel(
+            name="Order",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "environment",
+                    models.CharField(
+                        choices=[("staging", "staging"), ("production", "production")],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("new", "New"),
+                            ("pending", "Pending"),
+                            ("ready", "Ready"),
+                            ("processing", "Processing"),
+                            ("valid", "Valid"),
+                            ("invalid", "Invalid"),
+                        ],
+                        default="new",
+                        max_length=16,
+                    ),
+                ),
+                ("sealed_key", models.TextField()),
+                ("csr_pem", models.TextField()),
+                ("url", models.URLField(blank=True, max_length=500)),
+                ("finalize_url", models.URLField(blank=True, max_length=500)),
+                ("authorization_urls", models.JSONField(blank=True, default=list)),
+                ("certificate_url", models.URLField(blank=True, max_length=500)),
+                (
+                    "challenge_tokens",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Published for this order; withdrawn when it is final.",
+                    ),
+                ),
+                ("challenges_answered", models.BooleanField(default=False)),
+                (
+                    "polls",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="Since the last change of status; spaces the next poll.",
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="certificates.account"
+                    ),
+                ),
+                (
+                    "issuance",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="orders",
+                        to="certificates.issuance",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Stage",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "stage",
+                    models.CharField(
+                        choices=[
+                            ("preflight", "Preflight"),
+                            ("staging_test", "Staging test"),
+                            ("production", "Production"),
+                            ("installing", "Installing"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Waiting"),
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("failed", "Failed"),
+                        ],
+                        default="running",
+                        max_length=16,
+                    ),
+                ),
+                ("started_at", models.DateTimeField()),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "issuance",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="stages",
+                        to="certificates.issuance",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ("pk",),
+            },
+        ),
+        migrations.AddIndex(
+            model_name="issuance",
+            index=models.Index(fields=["next_step_at"], name="certificate_next_st_7d9654_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="issuance",
+            index=models.Index(
+                fields=["gateway", "-started_at"], name="certificate_gateway_c30460_idx"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="issuance",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            certificates.policy.issuance.State["CANCELLED"],
+                            certificates.policy.issuance.State["DONE"],
+                            certificates.policy.issuance.State["FAILED"],
+                        ],
+                    ),
+                    _negated=True,
+                ),
+                fields=("gateway",),
+                name="one_live_issuance_per_gateway",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="event",
+            index=models.Index(fields=["-at", "-id"], name="certificate_at_dcc267_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="event",
+            index=models.Index(fields=["gateway", "-at"], name="certificate_gateway_c6a03f_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="event",
+            index=models.Index(fields=["level", "-at"], name="certificate_level_9c2d08_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="certificate",
+            index=models.Index(
+                fields=["gateway", "-not_after"], name="certificate_gateway_b6415b_idx"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="certificate",
+            constraint=models.UniqueConstraint(
+                fields=("gateway", "sha256"), name="certificate_once_per_gateway"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="order",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "invalid"), _negated=True),
+                fields=("issuance", "environment"),
+                name="one_live_order_per_environment",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="stage",
+            constraint=models.UniqueConstraint(
+                fields=("issuance", "stage"), name="stage_once_per_issuance"
+            ),
+        ),
+    ]
