@@ -1,0 +1,46 @@
+"""The Celery application."""
+
+from __future__ import annotations
+
+import logging.config
+import os
+from pathlib import Path
+
+from celery import Celery, signals
+from click import Option
+from django.conf import settings
+from kombu.transport import TRANSPORT_ALIASES
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_admin.settings")
+
+# What filesystem:// means is Kombu's own to register, and this is where it looks.
+TRANSPORT_ALIASES["filesystem"] = "gateway_admin.embedded_broker:Transport"
+
+app = Celery("gateway_admin")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["certificates"])
+app.user_options["worker"].add(
+    Option(["--embedded-beat"], is_flag=True, help="Run beat in a thread of this worker.")
+)
+
+
+@signals.celeryd_init.connect
+def add_embedded_beat(**_: object) -> None:
+    """Offer the worker its beat; imported here because it needs the models, hence Django set up."""
+    from gateway_admin.beat import EmbeddedBeat  # noqa: PLC0415
+
+    app.steps["worker"].add(EmbeddedBeat)
+
+
+@signals.setup_logging.connect
+def use_our_logging(**_: object) -> None:
+    """Keep Celery from installing handlers of its own."""
+    logging.config.dictConfig(settings.LOGGING)
+
+
+def prepare_broker() -> None:
+    """Make the folders of the embedded broker; a no-op for Redis and Valkey."""
+    options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+    for option in ("data_folder_in", "control_folder"):
+        if option in options:
+            Path(str(options[option])).mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,0 +1,70 @@
+"""Tests and obtains a certificate, like the button of that name."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.utils import timezone
+
+from certificates import issuing, tasks
+from certificates.models import Issuance, Trigger
+from certificates.policy.issuance import State
+from gateway_admin.management import documents
+from gateway_admin.management.operating import OperatorCommand, gateway, one_line
+
+LOOK_EVERY = 0.05  # seconds
+# When no worker takes the issuance in this time this command does the work itself.
+WORKER_PATIENCE = 3.0  # seconds
+
+
+class Command(OperatorCommand):
+    """`issue [GATEWAY] [--wait]`."""
+
+    help = "Test against the staging environment and obtain the production certificate."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The gateway, and whether to wait for the end."""
+        super().add_arguments(parser)
+        parser.add_argument("gateway", nargs="?", help="its short name (default: default)")
+        parser.add_argument("--wait", action="store_true", help="wait for the end")
+
+    def carry_out(self, options: dict[str, Any]) -> None:
+        """Ask for it; with --wait fail when it fails."""
+        issuance = issuing.request(
+            gateway(options["gateway"]), trigger=Trigger.MANUAL, now=timezone.now()
+        )
+        tasks.enqueue_advance(issuance.pk)
+        if options["wait"]:
+            issuance = wait_for(issuance.pk)
+        report(self, options, issuance)
+
+
+def wait_for(pk: int) -> Issuance:
+    """The issuance once it has ended; works on it itself while no worker does.
+
+    The row is looked at, not the broker, so this is right with a worker and without one.
+    """
+    patience = time.monotonic() + WORKER_PATIENCE
+    while True:
+        issuance = Issuance.objects.get(pk=pk)
+        if issuance.is_terminal:
+            return issuance
+        if time.monotonic() > patience:
+            issuing.advance(pk)
+        time.sleep(LOOK_EVERY)
+
+
+def report(command: OperatorCommand, options: dict[str, Any], issuance: Issuance) -> None:
+    """Answer with the issuance; exit status 1 when it has failed."""
+    command.answer(
+        options,
+        documents.issuance(issuance),
+        f"Issuance {issuance.pk} of {issuance.gateway.slug}: {issuance.current.label}.",
+    )
+    if issuance.current in {State.FAILED, State.CANCELLED}:
+        problem = issuance.problem
+        command.stderr.write(one_line(problem) if problem else issuance.current.label)
+        sys.exit(1)

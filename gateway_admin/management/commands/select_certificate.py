@@ -1,0 +1,42 @@
+"""Puts a stored certificate to use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
+
+from certificates import deploying
+from certificates.models import Certificate
+from gateway_admin.management import documents
+from gateway_admin.management.operating import OperatorCommand, gateway
+
+
+class Command(OperatorCommand):
+    """`select_certificate ID --gateway SLUG`."""
+
+    help = "Use this certificate from now on."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Which, and for which gateway."""
+        super().add_arguments(parser)
+        parser.add_argument("id", type=int)
+        parser.add_argument("--gateway", metavar="SLUG")
+
+    def carry_out(self, options: dict[str, Any]) -> None:
+        """The same as the button on the certificate's page."""
+        row = gateway(options["gateway"])
+        certificate = Certificate.objects.filter(pk=options["id"], gateway=row).first()
+        if certificate is None:
+            raise CommandError(f"{row.slug} has no certificate {options['id']}.")
+        deploying.select(certificate, row, timezone.now())
+        row.refresh_from_db()
+        self.answer(
+            options,
+            {
+                "certificate": documents.certificate(certificate),
+                "certificate_source": row.certificate_source,
+            },
+            f"Certificate {certificate.pk} is in use; the source is {row.certificate_source}.",
+        )

@@ -1,0 +1,37 @@
+"""Shows the warnings that hold now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+
+from certificates import queries
+from gateway_admin.management.operating import OperatorCommand, one_line
+
+
+class Command(OperatorCommand):
+    """`warnings`."""
+
+    help = "Show the warnings that hold now, worst first."
+
+    def carry_out(self, options: dict[str, Any]) -> None:
+        """Computed from the present facts; warnings are no failure of the command."""
+        now = timezone.now()
+        found = queries.current_warnings(now, queries.console(now))
+        self.answer(
+            options,
+            {
+                "warnings": [
+                    placed.problem.to_json()
+                    | {"gateway": placed.gateway.slug if placed.gateway else None}
+                    for placed in found.problems
+                ],
+                "count": found.count,
+            },
+            "\n".join(
+                f"{placed.problem.severity}: {one_line(placed.problem)}"
+                for placed in found.problems
+            )
+            or "There are no warnings.",
+        )

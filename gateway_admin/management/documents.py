@@ -1,0 +1,110 @@
+"""The JSON documents of the operator's commands. Times are ISO 8601 in UTC; keys are a promise."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from typing import Any
+
+from certificates.models import Certificate, Event, Gateway, Issuance
+from certificates.policy.health import PartStatus
+from certificates.policy.issuance import STAGES
+from certificates.policy.renewal import Plan
+from challenges.problems import Problem
+
+
+def moment(value: datetime.datetime | None) -> str | None:
+    """ISO 8601 in UTC, or null."""
+    if value is None:
+        return None
+    return value.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")
+
+
+def problems(found: Iterable[Problem]) -> list[dict[str, object]]:
+    """A list of Problems."""
+    return [problem.to_json() for problem in found]
+
+
+def certificate(row: Certificate | None) -> dict[str, Any] | None:
+    """A certificate without its key, or null."""
+    if row is None:
+        return None
+    return {
+        "id": row.pk,
+        "serial": row.serial,
+        "issuer": row.issuer,
+        "names": row.names,
+        "not_before": moment(row.not_before),
+        "not_after": moment(row.not_after),
+        "sha256": row.sha256,
+        "origin": row.origin,
+        "key_type": row.key_type,
+    }
+
+
+def gateway(row: Gateway, plan: Plan | None, last: Issuance | None) -> dict[str, Any]:
+    """A gateway as ``status`` shows it."""
+    return {
+        "slug": row.slug,
+        "hostname": row.hostname,
+        "additional_hostnames": row.additional_hostnames,
+        "certificate_source": row.certificate_source,
+        "certificate": certificate(row.selected_certificate),
+        "next_renewal": (
+            {"at": moment(plan.at), "reason": plan.reason.sentence} if plan is not None else None
+        ),
+        "last_issuance": (
+            {
+                "id": last.pk,
+                "state": last.state,
+                "started_at": moment(last.started_at),
+                "finished_at": moment(last.finished_at),
+            }
+            if last is not None
+            else None
+        ),
+    }
+
+
+def components(statuses: Iterable[PartStatus]) -> dict[str, str]:
+    """The parts and whether they are ``ok`` or ``down``."""
+    return {status.name: status.status for status in statuses}
+
+
+def issuance(row: Issuance) -> dict[str, Any]:
+    """An issuance with all its stages, those not begun included."""
+    begun = {stage.stage: stage for stage in row.stages.all()}
+    stages: list[dict[str, Any]] = []
+    for state in STAGES:
+        stage = begun.get(state.value)
+        stages.append(
+            {
+                "stage": state.value,
+                "state": stage.state if stage else "waiting",
+                "started_at": moment(stage.started_at) if stage else None,
+                "finished_at": moment(stage.finished_at) if stage else None,
+            }
+        )
+    return {
+        "id": row.pk,
+        "gateway": row.gateway.slug,
+        "state": row.state,
+        "started_at": moment(row.started_at),
+        "finished_at": moment(row.finished_at),
+        "stages": stages,
+        "problem": row.problem.to_json() if row.problem else None,
+        "certificate": certificate(Certificate.objects.filter(issuance=row).first()),
+    }
+
+
+def event(row: Event) -> dict[str, Any]:
+    """One line of the log."""
+    return {
+        "at": moment(row.at),
+        "level": row.level,
+        "gateway": row.gateway.slug if row.gateway else None,
+        "issuance": row.issuance_id,
+        "code": row.code,
+        "message": row.message,
+        "detail": row.detail,
+    }

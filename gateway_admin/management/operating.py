@@ -1,0 +1,63 @@
+"""What all operator commands share: a ready data directory, --json, failures in one line."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+
+from certificates.models import Gateway
+from challenges.problems import Problem, ProblemError
+from gateway_admin import data_directory
+
+
+class OperatorCommand(BaseCommand):
+    """A command of the contract: 0 done, 1 failed (one line on standard error), 2 wrong usage."""
+
+    requires_system_checks: tuple[str, ...] = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Every command answers in JSON when asked."""
+        parser.add_argument(
+            "--json", action="store_true", help="answer with one JSON document on standard output"
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        """Prepare the data directory, carry out the command, and answer."""
+        data_directory.prepare(settings.CONFIGURATION)
+        try:
+            self.carry_out(options)
+        except ProblemError as error:
+            raise CommandError(one_line(error.problem)) from error
+        except DatabaseError as error:
+            raise CommandError(
+                f"The database cannot be used: {str(error).splitlines()[0]}"
+            ) from error
+
+    def carry_out(self, options: dict[str, Any]) -> None:
+        """Do it; raise CommandError or ProblemError when it fails."""
+        raise NotImplementedError
+
+    def answer(self, options: dict[str, Any], document: dict[str, Any], text: str) -> None:
+        """The document with --json, else the text."""
+        self.stdout.write(json.dumps(document, indent=2) if options["json"] else text)
+
+
+def one_line(problem: Problem) -> str:
+    """A Problem for standard error: what is wrong, and the first thing to do."""
+    return " ".join([problem.explanation, *problem.remedy[:1]])
+
+
+def gateway(slug: str | None) -> Gateway:
+    """The gateway of that slug (the default one without). Raises CommandError."""
+    wanted = slug or Gateway.DEFAULT_SLUG
+    try:
+        return Gateway.objects.select_related("selected_certificate").get(slug=wanted)
+    except Gateway.DoesNotExist:
+        raise CommandError(
+            f"There is no gateway named {wanted}; make it with: "
+            f"manage.py configure --gateway {wanted} --hostname NAME"
+        ) from None
