@@ -1,0 +1,66 @@
+"""What a container asks about itself: `http PORT PATH` or `heartbeat PART`; status 0 is healthy.
+
+A container is healthy while its own process works, whatever the state of the others: /healthz,
+which speaks for all of them, would have the console restarted because the worker is down.
+"""
+
+from __future__ import annotations
+
+import http.client
+import sys
+
+from certificates.policy.health import SILENT_AFTER
+
+PATIENCE_SECONDS = 4
+
+
+def answers(port: int, path: str) -> bool:
+    """Whether the server on this port answers GET ``path`` with anything but a server error."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def beats(part: str) -> bool:
+    """Whether the part (worker, beat) has lately given a sign of life in the database."""
+    import os  # noqa: PLC0415
+
+    import django  # noqa: PLC0415
+    from django.db import DatabaseError  # noqa: PLC0415
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_admin.settings")
+    django.setup()
+    # Models can be imported only now; the check by HTTP needs none of it.
+    from django.utils import timezone  # noqa: PLC0415
+
+    from certificates.models import Heartbeat  # noqa: PLC0415
+
+    oldest = timezone.now() - SILENT_AFTER
+    try:
+        return Heartbeat.objects.filter(component=part, seen_at__gte=oldest).exists()
+    except DatabaseError:
+        return False
+
+
+def main(arguments: list[str]) -> int:
+    """0 healthy, 1 not, 2 wrong usage."""
+    match arguments:
+        case ["http", port, path] if port.isdigit():
+            healthy = answers(int(port), path)
+        case ["heartbeat", ("worker" | "beat") as part]:
+            healthy = beats(part)
+        case _:
+            sys.stderr.write("usage: healthcheck http PORT PATH | heartbeat worker|beat\n")
+            return 2
+    if not healthy:
+        sys.stderr.write(f"not healthy: {' '.join(arguments)}\n")
+    return 0 if healthy else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
