@@ -22,6 +22,11 @@ MAX_RSA_BITS = 4096
 MIN_RSA_BITS = 2048
 
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----")
+# RFC 1421 §4.6.1.3. The library panics, which no handler expects, when the IV is too short.
+_PROC_TYPE = b"Proc-Type: 4,ENCRYPTED"
+_DEK_INFO = re.compile(
+    rb"^DEK-Info: (AES-(128|192|256)-CBC,[0-9A-Fa-f]{32}|DES-EDE3-CBC,[0-9A-Fa-f]{16})\s*$", re.M
+)
 _KEY_LABELS = frozenset({b"PRIVATE KEY", b"RSA PRIVATE KEY", b"EC PRIVATE KEY"})
 _ENCRYPTED_LABEL = b"ENCRYPTED PRIVATE KEY"
 
@@ -70,7 +75,10 @@ def _blocks(content: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def _key(text: bytes, password: str | None) -> keys.PrivateKey:
-    encrypted = _ENCRYPTED_LABEL in text or b"Proc-Type: 4,ENCRYPTED" in text
+    headed = _PROC_TYPE in text or b"DEK-Info" in text
+    if headed and (text.count(b"DEK-Info") != 1 or not _DEK_INFO.search(text)):
+        raise _refused("key-unreadable", "The private key is damaged.")
+    encrypted = _ENCRYPTED_LABEL in text or _PROC_TYPE in text
     if encrypted and not password:
         raise _refused(
             "password-missing", "The private key is encrypted; enter its password as well."

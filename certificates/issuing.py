@@ -107,8 +107,9 @@ def advance(pk: int) -> None:
     if lease is None:
         return
     try:
+        run = _Run(lease)
         for _ in range(MOST_STEPS):
-            wait = _Run(lease).step()
+            wait = run.step()
             if wait is None:
                 return
             if wait > PATIENCE:
@@ -123,7 +124,7 @@ def advance(pk: int) -> None:
 
 
 class _Run:
-    """One step of one issuance under a lease."""
+    """The steps of one issuance under one lease, which is why its row need not be read again."""
 
     def __init__(self, lease: leases.Lease) -> None:
         self.lease = lease
@@ -150,7 +151,7 @@ class _Run:
             logger.exception("Issuance %s met a fault of this program.", self.issuance.pk)
             return self._stumble(_fault(error))
         if self.issuance.step_failures and not self.issuance.is_terminal:
-            self.lease.update(step_failures=0, problem_facts=None)
+            self._update(step_failures=0, problem_facts=None)
         return wait
 
     def _act(self) -> datetime.timedelta | None:
@@ -172,7 +173,7 @@ class _Run:
         network = NetworkSettings.load()
         findings = preflight.run(surroundings(self.issuance.names, network))
         with transaction.atomic():
-            self.lease.update(findings=[finding.to_json() for finding in findings])
+            self._update(findings=[finding.to_json() for finding in findings])
             self._record("preflight-done", _findings_sentence(findings), detail=_listed(findings))
             return self._move()
 
@@ -254,19 +255,24 @@ class _Run:
     def _write_state(self, state: State, now: datetime.datetime, **fields: object) -> None:
         if not may_follow(self.issuance.current, state):
             raise RuntimeError(f"{state} cannot follow {self.issuance.current}")
-        self.lease.update(
+        self._update(
             state=state.value,
             next_step_at=None if state.is_terminal else now,
             finished_at=now if state.is_terminal else None,
             **fields,
         )
-        self.issuance.state = state.value
+
+    def _update(self, **fields: object) -> None:
+        """Write to the row while it is ours, and keep the copy here as it is."""
+        self.lease.update(**fields)
+        for field, value in fields.items():
+            setattr(self.issuance, field, value)
 
     def _refused(self, problem: acme_problems.CaProblem) -> datetime.timedelta | None:
         """The CA's refusal of a request: its own trouble is worth another try, ours is not."""
         explained = self._explain(problem)
         if problem.type == "accountDoesNotExist" and not self.issuance.step_failures:
-            self.lease.update(step_failures=1)
+            self._update(step_failures=1)
             return ordering.AT_ONCE
         if acme_problems.is_passing(problem):
             return self._stumble(explained, not_before=problem.retry_after)
@@ -283,7 +289,7 @@ class _Run:
             return self._fail(problem, not_before)
         wait = max(pause, not_before - now) if not_before else pause
         with transaction.atomic():
-            self.lease.update(step_failures=failures, problem_facts=problem.to_json())
+            self._update(step_failures=failures, problem_facts=problem.to_json())
             self._record(
                 "step-repeated",
                 f"{problem.explanation} It is tried again in {wait.total_seconds():.0f} seconds.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, TypedDict
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from certificates import issuing
 from certificates.models import Certificate, CertificateSource, Gateway, Issuance, Origin, Trigger
@@ -68,11 +68,8 @@ def plan(
 def request_due(now: datetime.datetime) -> list[int]:
     """Ask for every renewal that is due; returns the ids of the issuances to be advanced."""
     requested = []
-    for gateway in (
-        renewable()
-        .exclude(issuances__finished_at__isnull=True)
-        .select_related("selected_certificate")
-    ):
+    running = Issuance.objects.filter(gateway=OuterRef("pk"), finished_at__isnull=True)
+    for gateway in renewable().exclude(Exists(running)).select_related("selected_certificate"):
         if not _is_due(gateway, now):
             continue
         try:

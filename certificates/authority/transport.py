@@ -62,6 +62,9 @@ class Transport:
         self._url = directory_url
         self._verify: str | bool = str(ca_bundle) if ca_bundle else True
         self._session = requests.Session()
+        # The environment's proxies, read once: requests would read them for every request.
+        self._session.proxies = requests.utils.get_environ_proxies(directory_url)
+        self._session.trust_env = False
         self._used_at = time.monotonic()
         self._nonces: list[bytes] = []
         self._directory: Directory | None = None

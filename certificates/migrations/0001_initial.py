@@ -1,7 +1,6 @@
+import certificates.policy.issuance
 import django.db.models.deletion
 from django.db import migrations, models
-
-import certificates.policy.issuance
 
 
 class Migration(migrations.Migration):
@@ -433,6 +432,10 @@ class Migration(migrations.Migration):
             options={
                 "ordering": ("pk",),
             },
+        ),
+        migrations.AddIndex(
+            model_name="gateway",
+            index=models.Index(fields=["hostname"], name="certificate_hostnam_878fc0_idx"),
         ),
         migrations.AddIndex(
             model_name="issuance",

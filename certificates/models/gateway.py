@@ -50,6 +50,7 @@ class Gateway(models.Model):
 
     class Meta:
         ordering = ("slug",)
+        indexes = (models.Index(fields=("hostname",)),)
 
     def __str__(self) -> str:
         return self.hostname or self.slug

@@ -1,0 +1,155 @@
+"""Stores what somebody wants configured, with its event, in one transaction."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from certificates import deploying, events
+from certificates.checking import Accepted, ConfigurationRejected, Wishes, check
+from certificates.models import CertificateSource, Gateway
+from challenges.models import NetworkSettings
+from challenges.problems import ProblemError
+
+__all__ = [
+    "Accepted",
+    "ConfigurationRejected",
+    "Configured",
+    "Wishes",
+    "check",
+    "configure",
+    "store",
+]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Configured:
+    """What was stored; ``changed`` names the fields.
+
+    ``gateway`` is None where there is none of that name and only the network was concerned.
+    """
+
+    gateway: Gateway | None
+    network: NetworkSettings
+    is_new: bool
+    changed: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Change:
+    field: str
+    before: object
+    after: object
+
+    def __str__(self) -> str:
+        return f"{self.field}: {_shown(self.before)} → {_shown(self.after)}"
+
+
+def configure(slug: str, wishes: Wishes, *, now: datetime.datetime, by: str = "") -> Configured:
+    """Check the wishes and store them; ``by`` names the person for the log.
+
+    An unknown ``slug`` makes a new gateway. Raises ConfigurationRejected, with nothing changed.
+    """
+    return store(check(slug, wishes, now=now), now=now, by=by)
+
+
+def store(accepted: Accepted, *, now: datetime.datetime, by: str = "") -> Configured:
+    """Write what :func:`check` accepted, touching only the columns that change.
+
+    Raises ConfigurationRejected, with nothing changed, when the return to Let's Encrypt fails
+    because its certificate's files cannot be written.
+    """
+    try:
+        with transaction.atomic():
+            return _store(accepted, now, by)
+    except ProblemError as error:
+        raise ConfigurationRejected({"certificate_source": error.problem}) from error
+
+
+def _store(accepted: Accepted, now: datetime.datetime, by: str) -> Configured:
+    network, network_changes = _store_network(accepted.network_values)
+    gateway = Gateway.objects.select_for_update().filter(slug=accepted.slug).first()
+    is_new = gateway is None and accepted.concern_a_gateway
+    gateway_changes: list[_Change] = []
+    if is_new:
+        gateway = Gateway(slug=accepted.slug)
+        _assign(gateway, accepted.gateway_values)
+        gateway.save(force_insert=True)
+    elif gateway is not None:
+        gateway_changes = _update(gateway, accepted.gateway_values)
+    changes = gateway_changes + network_changes
+    if is_new or changes:
+        _record(gateway, is_new, changes, now, by)
+    if gateway is not None and _returns_to_lets_encrypt(gateway_changes):
+        deploying.return_to_lets_encrypt(gateway, now, by)
+    return Configured(gateway, network, is_new, tuple(change.field for change in changes))
+
+
+def _store_network(values: Mapping[str, object]) -> tuple[NetworkSettings, list[_Change]]:
+    network = NetworkSettings.objects.select_for_update().filter(pk=1).first()
+    if network is not None:
+        return network, _update(network, values)
+    network = NetworkSettings(pk=1)
+    changes = _assign(network, values)
+    if values:
+        network.save(force_insert=True)
+    return network, changes
+
+
+def _update(row: Gateway | NetworkSettings, values: Mapping[str, object]) -> list[_Change]:
+    """Save only what changes: another writer's columns are not ours to write back."""
+    changes = _assign(row, values)
+    if changes:
+        also = ["updated_at"] if isinstance(row, Gateway) else []
+        row.save(update_fields=[change.field for change in changes] + also)
+    return changes
+
+
+def _assign(row: Gateway | NetworkSettings, values: Mapping[str, object]) -> list[_Change]:
+    changes = [
+        _Change(field, getattr(row, field), value)
+        for field, value in values.items()
+        if getattr(row, field) != value
+    ]
+    for change in changes:
+        setattr(row, change.field, change.after)
+    return changes
+
+
+def _returns_to_lets_encrypt(changes: list[_Change]) -> bool:
+    return any(
+        change.field == "certificate_source" and change.after == CertificateSource.LETS_ENCRYPT
+        for change in changes
+    )
+
+
+def _record(
+    gateway: Gateway | None, is_new: bool, changes: list[_Change], now: datetime.datetime, by: str
+) -> None:
+    who = _(" by %(name)s") % {"name": by} if by else ""
+    if gateway is not None and is_new:
+        code = "gateway-added"
+        message = _("The gateway %(gateway)s was added%(who)s.")
+    elif gateway is not None and any(hasattr(gateway, change.field) for change in changes):
+        code = "gateway-changed"
+        message = _("The settings of %(gateway)s were changed%(who)s.")
+    else:
+        code = "network-settings-changed"
+        message = _("The network settings were changed%(who)s.")
+    events.record(
+        code,
+        message % {"gateway": gateway, "who": who},
+        gateway=gateway if code != "network-settings-changed" else None,
+        detail="\n".join(str(change) for change in changes),
+        at=now,
+    )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value) or "–"
+    return "–" if value is None or value == "" else str(value)

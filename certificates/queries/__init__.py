@@ -1,0 +1,67 @@
+"""What the pages show, as frozen facts; never changes anything.
+
+The number of queries of a page does not depend on how much there is.
+"""
+
+from __future__ import annotations
+
+from certificates.queries.certificates import (
+    CertificateRow,
+    certificate_row,
+    certificates_page,
+    consequences_of_use,
+    in_groups,
+    missing_names,
+)
+from certificates.queries.console import Console, console, newest_listener, part_statuses
+from certificates.queries.gateways import (
+    GatewayDetails,
+    GatewaySummary,
+    NextRenewal,
+    gateway_details,
+    gateways_page,
+    summaries,
+)
+from certificates.queries.issuances import IssuanceDetails, StageRow, issuance_details, stage_rows
+from certificates.queries.log import Cut, LogPage, log_page, newest_events
+from certificates.queries.pages import page_query
+from certificates.queries.warnings import (
+    CurrentWarnings,
+    PlacedProblem,
+    count_warnings,
+    current_warnings,
+    warnings_of,
+)
+
+__all__ = [
+    "CertificateRow",
+    "Console",
+    "CurrentWarnings",
+    "Cut",
+    "GatewayDetails",
+    "GatewaySummary",
+    "IssuanceDetails",
+    "LogPage",
+    "NextRenewal",
+    "PlacedProblem",
+    "StageRow",
+    "certificate_row",
+    "certificates_page",
+    "consequences_of_use",
+    "console",
+    "count_warnings",
+    "current_warnings",
+    "gateway_details",
+    "gateways_page",
+    "in_groups",
+    "issuance_details",
+    "log_page",
+    "missing_names",
+    "newest_events",
+    "newest_listener",
+    "page_query",
+    "part_statuses",
+    "stage_rows",
+    "summaries",
+    "warnings_of",
+]

@@ -1,0 +1,1 @@
+"""The pages. Views fetch, call and draw; whatever is decided is decided elsewhere."""

@@ -1,0 +1,140 @@
+"""The pages of gateways, and what can be done with one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from certificates import deploying, issuing, queries, tasks
+from certificates.forms import GatewayForm
+from certificates.models import Gateway, Trigger
+from certificates.views.answers import by, rejected, see_other, tell
+from challenges import preflight
+from challenges.models import NetworkSettings
+from challenges.problems import Problem, ProblemError
+
+
+@require_safe
+def gateways(request: HttpRequest) -> HttpResponse:
+    """All gateways, or those that were searched for."""
+    search = request.GET.get("q", "").replace("\0", "").strip()
+    page = queries.gateways_page(request.GET.get("page"), search, timezone.now())
+    context = {"page": page, "search": search, "page_query": queries.page_query(q=search)}
+    return render(request, "gateways.html", context)
+
+
+@require_safe
+def gateway(request: HttpRequest, slug: str) -> HttpResponse:
+    """One gateway."""
+    return render(request, "gateway.html", _gateway_context(slug))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def gateway_add(request: HttpRequest) -> HttpResponse:
+    """A new gateway. The first one is asked for without a short name: it is the default one."""
+    first_steps = not Gateway.objects.exists()
+    new = Gateway(slug=Gateway.DEFAULT_SLUG if first_steps else "")
+    form = GatewayForm(new, timezone.now(), data=request.POST or None, ask_slug=not first_steps)
+    return _configure(request, form, first_steps=first_steps)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def gateway_settings(request: HttpRequest, slug: str) -> HttpResponse:
+    """The settings of one gateway."""
+    existing = get_object_or_404(Gateway, slug=slug)
+    form = GatewayForm(existing, timezone.now(), data=request.POST or None)
+    return _configure(request, form, first_steps=False)
+
+
+@require_POST
+def gateway_issue(request: HttpRequest, slug: str) -> HttpResponse:
+    """Ask for a certificate, whichever the button's word; or go to the issuance that is running."""
+    existing = get_object_or_404(Gateway, slug=slug)
+    try:
+        issuance = issuing.request(
+            existing, trigger=Trigger.MANUAL, now=timezone.now(), by=by(request)
+        )
+    except ProblemError as error:
+        tell(request, error.problem)
+        return see_other("gateway", slug)
+    tasks.enqueue_advance(issuance.pk)
+    return see_other("issuance", issuance.pk)
+
+
+@require_POST
+def gateway_preflight(request: HttpRequest, slug: str) -> HttpResponse:
+    """Look at the surroundings now and show what was found. Nothing is stored."""
+    existing = get_object_or_404(Gateway, slug=slug)
+    findings = preflight.run(issuing.surroundings(existing.names, NetworkSettings.load()))
+    return render(request, "gateway.html", _gateway_context(slug, findings))
+
+
+@require_POST
+def gateway_use_lets_encrypt(request: HttpRequest, slug: str) -> HttpResponse:
+    """Leave the manual source."""
+    existing = get_object_or_404(Gateway, slug=slug)
+    try:
+        deploying.return_to_lets_encrypt(existing, timezone.now(), by(request))
+    except ProblemError as error:
+        tell(request, error.problem)
+    else:
+        messages.success(request, _("The certificates come from Let's Encrypt again."))
+    return see_other("gateway", slug)
+
+
+def _configure(request: HttpRequest, form: GatewayForm, *, first_steps: bool) -> HttpResponse:
+    context = _form_context(form, first_steps)
+    if request.method != "POST":
+        return render(request, "gateway_form.html", context)
+    configured = form.store(by(request))
+    if configured is None or configured.gateway is None:
+        return rejected(request, "gateway_form.html", context)
+    messages.success(request, _("The settings were saved."))
+    for typed, stored in form.converted():
+        sentence = _("“%(typed)s” is written “%(stored)s” in the DNS and in certificates.")
+        messages.info(request, sentence % {"typed": typed, "stored": stored})
+    return see_other("gateway", configured.gateway.slug)
+
+
+def _form_context(form: GatewayForm, first_steps: bool) -> dict[str, Any]:
+    network = NetworkSettings.load()
+    return {
+        "form": form,
+        "gateway": form.gateway if form.gateway.pk else None,
+        "first_steps": first_steps,
+        "network": network,
+        "challenge_port": network.challenge_port,
+        "hostname": form.gateway.hostname,
+        "scenario": form["network_scenario"].value(),
+    }
+
+
+def _gateway_context(slug: str, findings: list[Problem] | None = None) -> dict[str, Any]:
+    now = timezone.now()
+    try:
+        details = queries.gateway_details(slug, now)
+    except Gateway.DoesNotExist as error:
+        raise Http404 from error
+    summary, network = details.summary, details.network
+    return {
+        "summary": summary,
+        "gateway": summary.gateway,
+        "network": network,
+        "listener": details.listener,
+        "challenge_port": network.challenge_port,
+        "hostname": summary.gateway.hostname,
+        "scenario": network.scenario,
+        "issue_label": summary.issue_label,
+        "live_issuance": summary.live_issuance,
+        "failed_issuance": summary.failed_issuance,
+        "findings": findings,
+        "issuances": details.issuances,
+        "certificates": details.certificates,
+        "events": details.events,
+    }

@@ -1,0 +1,1 @@
+"""The pages about the console itself: people, first run, health, errors."""
