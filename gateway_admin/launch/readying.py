@@ -1,0 +1,75 @@
+"""The part of starting that needs Django: database, first rows, setup token, and the demo."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import django
+from django.db import connections
+
+from gateway_admin import configuration
+from gateway_admin.demo import settings_file
+from gateway_admin.demo.setting_up import Demo, set_up
+from gateway_admin.launch import addresses
+from gateway_admin.launch.addresses import Address
+from gateway_admin.launch.announcer import DemoFacts
+from gateway_admin.launch.errors import LaunchError
+from gateway_admin.launch.options import Options
+from gateway_admin.launch.programs import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Readied:
+    """What starting goes on with: programs beside the product's, and what to announce of them."""
+
+    environment: Mapping[str, str]
+    programs: tuple[Program, ...] = ()
+    demo: DemoFacts | None = None
+
+
+def ready(options: Options, address: Address) -> Readied:
+    """Make the data directory that the environment names ready to serve.
+
+    Raises LaunchError or ConfigurationError, with nothing changed where the directory belongs to
+    a newer version, lacks a key, or holds the other kind of installation (demo or not).
+    """
+    data_dir = Path(os.environ["GATEWAY_ADMIN_DATA_DIR"])
+    was_demo = settings_file.is_demo(data_dir)
+    if was_demo and not options.demo:
+        raise LaunchError(
+            f"{data_dir} holds a demonstration: start it with --demo, or choose another "
+            "directory with --data-dir."
+        )
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_admin.settings")
+    loaded = configuration.load()
+    django.setup()
+    # Here, because models exist only after django.setup().
+    from gateway_admin import claiming, data_directory  # noqa: PLC0415
+    from gateway_admin.launch import rows  # noqa: PLC0415
+
+    if options.demo and not was_demo and rows.has_gateways():
+        raise LaunchError(
+            f"{data_dir} already holds gateways of its own, so that it cannot become a "
+            "demonstration: choose another directory with --data-dir."
+        )
+    data_directory.prepare(loaded)
+    demo = set_up(data_dir, options.fault, avoid={options.port}) if options.demo else None
+    challenge_port = rows.ensure_network_settings(loaded, demo.free_port() if demo else None)
+    claiming.ensure_setup_token()
+    rows.forget_signs_of_life()
+    connections.close_all()
+    return _readied(loaded, address, demo, challenge_port)
+
+
+def _readied(
+    loaded: configuration.Configuration, address: Address, demo: Demo | None, challenge_port: int
+) -> Readied:
+    environment: dict[str, str] = {}
+    if not loaded.allowed_hosts:
+        environment["GATEWAY_ADMIN_ALLOWED_HOSTS"] = ",".join(addresses.names(address))
+    if demo is None:
+        return Readied(environment)
+    return Readied(environment, demo.programs(challenge_port), demo.facts)

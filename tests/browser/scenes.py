@@ -1,0 +1,261 @@
+"""What a console can hold: nothing, an ordinary week, and more than anybody asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+
+from django.utils import timezone
+
+from certificates.models import (
+    Certificate,
+    CertificateSource,
+    Component,
+    Event,
+    Gateway,
+    Heartbeat,
+    Issuance,
+    Level,
+    Origin,
+    Stage,
+    StageState,
+    Trigger,
+)
+from certificates.policy.issuance import STAGES, State
+from challenges.models import ChallengeListener, NetworkScenario, NetworkSettings
+from challenges.problems import Problem, Severity
+from gateway_admin.models import Role, User
+
+DAY = datetime.timedelta(days=1)
+PEM = "-----BEGIN CERTIFICATE-----\n" + "MIIDdzCCAl+gAwIBAgIEAgAAuTANBgkq\n" * 24
+LONG_NAME = ".".join(("a" * 63, "b" * 63, "mail-gateway-of-a-rather-long-name", "example"))
+LONG_WORDS = "urn:ietf:params:acme:error:rateLimited " * 12 + "x" * 300
+
+CLOSED_PORT = Problem(
+    code="acme-connection",
+    severity=Severity.ERROR,
+    explanation="Let's Encrypt could not connect to mail.example.com on TCP port 80.",
+    remedy=(
+        "On the router, forward TCP port 80 of the public address to port 8080 of this machine.",
+        "Make sure that the rule holds for every source address.",
+        "Press Try again.",
+    ),
+    detail="203.0.113.7: Fetching http://mail.example.com/.well-known/acme-challenge/x: refused",
+    retryable=True,
+)
+LONG_PROBLEM = Problem(
+    code="acme-rate-limited",
+    severity=Severity.ERROR,
+    explanation=f"The CA refused {LONG_NAME}: {LONG_WORDS}",
+    remedy=tuple(f"Step {number}, about {LONG_NAME}: {LONG_WORDS[:200]}" for number in range(8)),
+    detail=LONG_WORDS,
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scene:
+    """Who looks, and at which addresses."""
+
+    viewer: User
+    paths: tuple[str, ...]
+
+
+COMMON = (
+    "/",
+    "/gateways/",
+    "/gateways/add/",
+    "/settings/network/",
+    "/certificates/",
+    "/certificates/import/",
+    "/warnings/",
+    "/log/",
+    "/users/",
+    "/users/add/",
+    "/users/me/password/",
+    "/nowhere/",
+)
+
+
+def empty() -> Scene:
+    """A console that was claimed a moment ago."""
+    return Scene(_administrator("anna.becker"), COMMON)
+
+
+def ordinary() -> Scene:
+    """One gateway, renewed once after a failure, with its certificate in use."""
+    viewer = _administrator("anna.becker")
+    _alive()
+    gateway = _gateway("default", "mail.example.com", ["smtp.example.com", "imap.example.com"])
+    failed = _issuance(gateway, State.FAILED, ago=50 * DAY, problem=CLOSED_PORT)
+    done = _issuance(gateway, State.DONE, ago=49 * DAY)
+    certificate = _certificate(gateway, days_left=41, issuance=done)
+    gateway.selected_certificate = certificate
+    gateway.save()
+    _events(gateway, done, 12)
+    return Scene(viewer, (*COMMON, *_paths(gateway), *_paths(failed), *_paths(certificate)))
+
+
+def manual() -> Scene:
+    """An imported certificate is in use, so that nothing is renewed."""
+    viewer = _administrator("anna.becker")
+    _alive()
+    gateway = _gateway("default", "mail.example.com", [])
+    own = _certificate(gateway, days_left=12, serial="01", origin=Origin.IMPORTED)
+    other = _certificate(gateway, days_left=41, serial="02")
+    gateway.selected_certificate = own
+    gateway.certificate_source = CertificateSource.MANUAL
+    gateway.save()
+    return Scene(viewer, ("/", *_paths(gateway), *_paths(own), *_paths(other)))
+
+
+def overfull() -> Scene:
+    """A hundred names, labels as long as they may be, and a CA with much to say."""
+    viewer = _administrator("w" * 150)
+    gateway = _gateway("g" * 63, LONG_NAME, [f"{'n' * 60}{i:03}.example.com" for i in range(99)])
+    failed = _issuance(gateway, State.FAILED, ago=DAY, problem=LONG_PROBLEM)
+    certificate = _certificate(gateway, -30, serial="ff" * 20)
+    for number in range(11):
+        origin = list(Origin)[number % 3]
+        _certificate(gateway, 60 - 9 * number, serial=f"{number:040x}", origin=origin)
+    gateway.selected_certificate = certificate
+    gateway.save()
+    for number in range(50):
+        _gateway(f"g{number}", f"mail{number}.customer.example.net", [])
+    busy = _gateway("busy", "mail.busy.example.net", [])
+    running = _issuance(busy, State.PRODUCTION, ago=datetime.timedelta(seconds=30))
+    _events(gateway, failed, 110, suffix=f" {LONG_NAME} {LONG_WORDS}")
+    return Scene(
+        viewer,
+        (
+            *COMMON,
+            *_paths(gateway),
+            *_paths(failed),
+            *_paths(running),
+            *_paths(certificate),
+            "/gateways/?q=nothing-is-called-so",
+            f"/log/?gateway={gateway.slug}&level=error",
+        ),
+    )
+
+
+def _paths(row: Gateway | Issuance | Certificate) -> tuple[str, ...]:
+    match row:
+        case Gateway():
+            return (f"/gateways/{row.slug}/", f"/gateways/{row.slug}/settings/")
+        case Issuance():
+            return (f"/issuances/{row.pk}/",)
+        case Certificate():
+            return (f"/certificates/{row.pk}/", f"/certificates/{row.pk}/use/")
+
+
+def _administrator(name: str) -> User:
+    return User.objects.create_user(name, password="a long password", role=Role.ADMINISTRATOR)
+
+
+def _alive() -> None:
+    now = timezone.now()
+    for component in Component:
+        Heartbeat.objects.create(component=component, seen_at=now + DAY)
+    network = NetworkSettings(pk=1, scenario=NetworkScenario.LAN, challenge_port=8080)
+    network.save()
+    ChallengeListener.objects.create(
+        host="gateway",
+        pid=1,
+        port=8080,
+        wanted_port=8080,
+        addresses="0.0.0.0, [::]",
+        started_at=now,
+        seen_at=now + DAY,
+    )
+
+
+def _gateway(slug: str, hostname: str, additional: list[str]) -> Gateway:
+    return Gateway.objects.create(
+        slug=slug,
+        hostname=hostname,
+        additional_hostnames=additional,
+        contact_email="postmaster@example.com",
+        terms_of_service_url="https://ca.example.org/terms",
+        terms_agreed_at=timezone.now(),
+    )
+
+
+def _issuance(
+    gateway: Gateway, state: State, *, ago: datetime.timedelta, problem: Problem | None = None
+) -> Issuance:
+    begun = timezone.now() - ago
+    issuance = Issuance.objects.create(
+        gateway=gateway,
+        state=state,
+        trigger=Trigger.MANUAL,
+        names=gateway.names,
+        key_type=gateway.key_type,
+        problem_facts=problem.to_json() if problem else None,
+        findings=[problem.to_json()] if problem else [],
+        started_at=begun,
+        finished_at=begun + datetime.timedelta(seconds=3) if state.is_terminal else None,
+    )
+    last = {State.DONE: 4, State.FAILED: 2}.get(state, 3)
+    for number, stage in enumerate(STAGES[:last]):
+        is_last = number == last - 1
+        end = StageState.FAILED if state is State.FAILED else StageState.RUNNING
+        status = end if is_last and state is not State.DONE else StageState.DONE
+        Stage.objects.create(
+            issuance=issuance,
+            stage=stage,
+            state=status,
+            started_at=begun + datetime.timedelta(seconds=number),
+            finished_at=None
+            if status is StageState.RUNNING
+            else begun + datetime.timedelta(seconds=number + 0.4),
+        )
+    return issuance
+
+
+def _certificate(
+    gateway: Gateway,
+    days_left: int,
+    *,
+    serial: str = "04a1b2c3d4e5f60718293a4b5c6d7e8f9001",
+    origin: Origin = Origin.LETS_ENCRYPT,
+    issuance: Issuance | None = None,
+) -> Certificate:
+    end = timezone.now() + days_left * DAY + DAY / 2
+    return Certificate.objects.create(
+        gateway=gateway,
+        issuance=issuance,
+        origin=origin,
+        chain_pem=PEM,
+        sealed_key="sealed",
+        names=gateway.names,
+        subject=f"CN={gateway.hostname}"[:500],
+        issuer="R11, Let's Encrypt" if origin == Origin.LETS_ENCRYPT else "Example CA",
+        serial=serial,
+        sha256=serial.zfill(64),
+        key_type=gateway.key_type,
+        not_before=end - 90 * DAY,
+        not_after=end,
+    )
+
+
+def _events(gateway: Gateway, issuance: Issuance, count: int, suffix: str = "") -> None:
+    sentences = (
+        (Level.INFO, f"The certificate for {gateway.hostname} is in use until 4 January.", ""),
+        (Level.INFO, "Let's Encrypt has issued the certificate.", "Order 4711, valid"),
+        (Level.INFO, "The staging test has passed.", ""),
+        (Level.WARNING, "The preflight found one thing that may stand in the way.", "timeout"),
+        (Level.INFO, "anna.becker asked for a certificate.", ""),
+        (Level.INFO, "anna.becker changed the challenge port from 80 to 8080.", ""),
+        (Level.ERROR, "Let's Encrypt could not connect to TCP port 80.", CLOSED_PORT.detail),
+    )
+    for number in range(count):
+        level, message, detail = sentences[number % len(sentences)]
+        Event.objects.create(
+            at=timezone.now() - number * datetime.timedelta(minutes=9),
+            level=level,
+            gateway=gateway,
+            issuance=issuance if number % 7 != 5 else None,
+            code="example",
+            message=message + suffix,
+            detail=detail + suffix if detail else "",
+        )
