@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Container
 
 
 def take_data_dir(arguments: list[str]) -> list[str]:
@@ -26,16 +27,30 @@ def take_data_dir(arguments: list[str]) -> list[str]:
     return rest
 
 
+def is_known(command: str, commands: Container[str]) -> bool:
+    """Whether Django will understand it; its own answer to a mistake is exit status 1."""
+    return command in commands or command == "help" or command.startswith("-")
+
+
 def main() -> None:
     """Run one management command; an expected failure is one line and exit status 1."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_admin.settings")
     arguments = take_data_dir(sys.argv)
     # Here, because importing Django's management reads the environment set just above.
-    from django.core.management import execute_from_command_line  # noqa: PLC0415
+    import django  # noqa: PLC0415
+    from django.core.management import (  # noqa: PLC0415
+        execute_from_command_line,
+        get_commands,
+    )
 
     from gateway_admin.configuration import ConfigurationError  # noqa: PLC0415
 
     try:
+        # Only then does Django know the commands of the applications.
+        django.setup()
+        if len(arguments) > 1 and not is_known(arguments[1], get_commands()):
+            sys.stderr.write(f"There is no command {arguments[1]}; see: manage.py help\n")
+            raise SystemExit(2)
         execute_from_command_line(arguments)
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")

@@ -7,7 +7,7 @@ import datetime
 from django.db import transaction
 
 from certificates import events, importing, pem, store
-from certificates.models import Certificate, CertificateSource, Gateway, Issuance, Origin
+from certificates.models import Certificate, CertificateSource, Gateway, Issuance, Level, Origin
 from challenges.problems import Problem, ProblemError
 
 
@@ -19,8 +19,8 @@ def install(
 ) -> bool:
     """Put an issued certificate to use, unless another was selected manually meanwhile.
 
-    The files come last in the transaction: when they cannot be written the row says what is
-    really in use. Safe to repeat. Raises ProblemError.
+    The files are switched inside the transaction: when they cannot be written the row goes on
+    saying what is really in use. Safe to repeat. Raises ProblemError.
     """
     with transaction.atomic():
         row = Gateway.objects.select_for_update().get(pk=gateway.pk)
@@ -47,6 +47,35 @@ def install(
             at=now,
         )
     return True
+
+
+def repair(now: datetime.datetime) -> int:
+    """Make the files in use again what the rows say; returns how many gateways needed it.
+
+    A power cut between the switch of the files and the commit, or somebody's hand, may have
+    parted them. What cannot be written is logged, and the next gateway is looked at.
+    """
+    repaired = 0
+    for gateway in Gateway.objects.exclude(selected_certificate=None).select_related(
+        "selected_certificate"
+    ):
+        certificate = gateway.selected_certificate
+        if certificate is None or store.is_live(gateway, certificate):
+            continue
+        try:
+            store.write_live(gateway, certificate)
+        except ProblemError as error:
+            _record_repair(gateway, error.problem.explanation, Level.ERROR, now)
+            continue
+        sentence = "The files in use were not those of the selected certificate; they are now."
+        _record_repair(gateway, sentence, Level.WARNING, now)
+        repaired += 1
+    return repaired
+
+
+def _record_repair(gateway: Gateway, sentence: str, level: Level, now: datetime.datetime) -> None:
+    code = "certificate-files-repaired" if level == Level.WARNING else "certificate-files-wrong"
+    events.record(code, sentence, level=level, gateway=gateway, at=now)
 
 
 def add_imported(

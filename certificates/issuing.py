@@ -137,6 +137,8 @@ class _Run:
             wait = self._act()
         except (leases.LeaseLostError, DatabaseError):
             raise
+        except ordering.OrderLostError as error:
+            return self._begin_anew(self._explain(error.problem))
         except ordering.OrderFailedError as error:
             return self._fail(self._explain(error.problem))
         except authority.AcmeError as error:
@@ -271,12 +273,16 @@ class _Run:
     def _refused(self, problem: acme_problems.CaProblem) -> datetime.timedelta | None:
         """The CA's refusal of a request: its own trouble is worth another try, ours is not."""
         explained = self._explain(problem)
-        if problem.type == "accountDoesNotExist" and not self.issuance.step_failures:
-            self._update(step_failures=1)
-            return ordering.AT_ONCE
         if acme_problems.is_passing(problem):
             return self._stumble(explained, not_before=problem.retry_after)
         return self._fail(explained, problem.retry_after)
+
+    def _begin_anew(self, problem: Problem) -> datetime.timedelta | None:
+        """A CA that was rebuilt has forgotten everything: at once the first time, then slower."""
+        if self.issuance.step_failures:
+            return self._stumble(problem)
+        self._update(step_failures=1)
+        return ordering.AT_ONCE
 
     def _stumble(
         self, problem: Problem, not_before: datetime.datetime | None = None

@@ -15,7 +15,8 @@ from django.utils import timezone
 from certificates.models import Issuance
 from certificates.policy.issuance import TERMINAL
 
-# Longer than the longest step (one request and its answer), shorter than a person's patience.
+# Longer than the longest time between two calls of keep() (one request and its answer), shorter
+# than a person's patience.
 LEASE = datetime.timedelta(seconds=45)
 
 
@@ -38,6 +39,11 @@ class Lease:
     def update(self, **fields: object) -> None:
         """Write to the row; raises LeaseLostError when it is no longer ours."""
         if not self.rows().update(**fields):
+            raise LeaseLostError
+
+    def confirm(self) -> None:
+        """Raise LeaseLostError unless the row is still ours: before writing to other rows."""
+        if not self.rows().exists():
             raise LeaseLostError
 
     def keep(self) -> None:

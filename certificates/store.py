@@ -69,6 +69,15 @@ def live_directory(gateway: Gateway) -> Path:
     return _root() / "live" / _safe(gateway.slug)
 
 
+def is_live(gateway: Gateway, certificate: Certificate) -> bool:
+    """Whether the files in use are this certificate's, by its leaf; what cannot be read is not."""
+    try:
+        in_use = (live_directory(gateway) / "cert.pem").read_bytes()
+    except OSError:
+        return False
+    return certificate.chain_pem.encode().startswith(in_use) and bool(in_use)
+
+
 def write_live(gateway: Gateway, certificate: Certificate) -> Path:
     """Put the certificate's files into use; returns their directory.
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from certificates import heartbeats, issuing, leases, renewing
+from certificates import deploying, heartbeats, issuing, leases, renewing
 from certificates.models import Component
 from challenges import tokens
 
@@ -38,6 +38,12 @@ def sweep() -> None:
     for pk in leases.due(now).values_list("pk", flat=True):
         advance.delay(pk)
     heartbeats.beat(Component.SWEEP, now)
+
+
+@shared_task
+def repair() -> None:
+    """Compare the files in use with the rows, at the start and every hour."""
+    deploying.repair(timezone.now())
 
 
 def enqueue_advance(pk: int) -> None:

@@ -39,8 +39,7 @@ def use_our_logging(**_: object) -> None:
 
 
 def prepare_broker() -> None:
-    """Make the folders of the embedded broker; a no-op for Redis and Valkey."""
-    options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
-    for option in ("data_folder_in", "control_folder"):
-        if option in options:
-            Path(str(options[option])).mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make the folder of the embedded broker; a no-op for Redis and Valkey."""
+    folder = settings.CELERY_BROKER_TRANSPORT_OPTIONS.get("data_folder_in")
+    if folder is not None:
+        Path(str(folder)).mkdir(mode=0o700, parents=True, exist_ok=True)

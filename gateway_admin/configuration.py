@@ -10,7 +10,7 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 import dj_database_url
 
@@ -39,7 +39,7 @@ class Configuration:
     """
 
     data_dir: Path
-    database_url: str
+    database_url: str = dataclasses.field(repr=False)
     database_password: str = dataclasses.field(repr=False)
     broker_url: str = dataclasses.field(repr=False)
     allowed_hosts: tuple[str, ...]
@@ -141,10 +141,10 @@ def secret_from(environ: Mapping[str, str], variable: str, file: Path) -> str:
         return given
     try:
         return file.read_text().strip()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ""
-    except OSError as error:
-        raise ConfigurationError(f"{file} cannot be read: {error.strerror}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} cannot be read: {_why(error)}.") from error
 
 
 def read_env_file(file: Path) -> dict[str, str]:
@@ -177,7 +177,7 @@ def _merged(environ: Mapping[str, str], data_dir: Path) -> dict[str, str]:
 
 def _broker_url(values: Mapping[str, str]) -> str:
     url = values.get("CELERY_BROKER_URL") or "filesystem://"
-    parts = urlsplit(url)
+    parts = _split(url, "CELERY_BROKER_URL")
     if parts.scheme not in {"filesystem", "redis", "rediss", "redis+socket"}:
         raise ConfigurationError("CELERY_BROKER_URL must start with redis:// or filesystem://.")
     password = _from_file(values, "CELERY_BROKER_PASSWORD_FILE")
@@ -193,7 +193,7 @@ def _list(values: Mapping[str, str], variable: str) -> tuple[str, ...]:
 
 def _https(values: Mapping[str, str], variable: str, default: str) -> str:
     url = values.get(variable) or default
-    parts = urlsplit(url)
+    parts = _split(url, variable)
     if parts.scheme != "https" or not parts.hostname:
         raise ConfigurationError(f"{variable} must be an address that starts with https://.")
     return url
@@ -233,5 +233,16 @@ def _from_file(values: Mapping[str, str], variable: str) -> str:
         return ""
     try:
         return Path(name).read_text().strip()
-    except OSError as error:
-        raise ConfigurationError(f"{variable} names {name}: {error.strerror}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{variable} names {name}: {_why(error)}.") from error
+
+
+def _split(url: str, variable: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise ConfigurationError(f"{variable} is no address: {error}.") from error
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    return str(error.strerror) if isinstance(error, OSError) else "it is not UTF-8 text"

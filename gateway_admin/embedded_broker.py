@@ -1,8 +1,10 @@
 """The embedded broker: Kombu's filesystem transport with messages that are never half there.
 
 Kombu writes a message in place, so that a reader may take an empty or partial one and the worker
-ends with a decoding error; and it moves taken messages through the machine's common temporary
-folder. Here both are renames inside the data directory.
+ends with a decoding error; it moves taken messages through the machine's common temporary folder;
+and it shares a table of bindings in a file that two processes write over each other. Here messages
+come and go by renames inside the data directory, and there is no shared table: our tasks have one
+direct queue, which every process declares for itself.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-from kombu.exceptions import ChannelError
-from kombu.transport import filesystem
+from kombu.exceptions import OperationalError
+from kombu.transport import filesystem, virtual
 from kombu.utils.json import dumps, loads
 
 logger = logging.getLogger("gateway_admin.broker")
@@ -27,6 +29,11 @@ SUFFIX = ".msg"
 class Channel(filesystem.Channel):
     """One message is one file, named so that the oldest sorts first."""
 
+    supports_fanout = False
+    # The bindings of this process, as for every transport that keeps no table of its own.
+    get_table = virtual.Channel.get_table  # type: ignore[assignment]
+    _delete = virtual.Channel._delete
+
     # Kombu's own two signatures of this method differ.
     def _put(  # type: ignore[override]
         self, queue: str, payload: dict[str, Any], **kwargs: Any
@@ -35,11 +42,13 @@ class Channel(filesystem.Channel):
         name = f"{time.time_ns():020d}_{uuid.uuid4().hex}.{queue}{SUFFIX}"
         unfinished = folder / f".{name}"
         try:
+            # Somebody may have wiped the broker: all that matters is in the database.
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             unfinished.write_text(dumps(payload))
             unfinished.replace(folder / name)
         except OSError as error:
             unfinished.unlink(missing_ok=True)
-            raise ChannelError(f"The message cannot be written: {error}") from error
+            raise OperationalError(f"The message cannot be written: {error}") from error
 
     def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
         folder = Path(self.data_folder_in)

@@ -50,7 +50,7 @@ class _NewUserForm(BaseUserCreationForm):  # type: ignore[type-arg]
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.fields["password1"].help_text = _("At least ten characters; a sentence is best.")
+        self.fields["password1"].help_text = _("Twelve characters or more; a sentence is best.")
         self.fields["password1"].error_messages["required"] = _("Enter a password.")
         self.fields["password2"].label = _("Password, again")
         self.fields["password2"].help_text = _("The same once more, against mistyping.")
@@ -82,6 +82,6 @@ class OwnPasswordForm(PasswordChangeForm):
         super().__init__(*arguments, **options)
         self.fields["old_password"].label = _("Present password")
         self.fields["old_password"].help_text = _("The one you signed in with.")
-        self.fields["new_password1"].help_text = _("At least ten characters; a sentence is best.")
+        self.fields["new_password1"].help_text = _("Twelve characters or more; a sentence is best.")
         self.fields["new_password2"].label = _("New password, again")
         self.fields["new_password2"].help_text = _("The same once more, against mistyping.")

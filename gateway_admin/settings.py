@@ -98,11 +98,9 @@ SESSION_COOKIE_AGE = 12 * 60 * 60
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if CONFIGURATION.https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
 SECURE_REFERRER_POLICY = "same-origin"
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https")
-    if CONFIGURATION.https and CONFIGURATION.trusted_proxies
-    else None
-)
+# Health is asked on the machine itself, without TLS. That a trusted proxy was reached over HTTPS
+# Gunicorn says, which knows the peer (FORWARDED_ALLOW_IPS); a header alone proves nothing.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 # The names are the owner's own and other services may share them, so neither is ours to decide.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 X_FRAME_OPTIONS = "DENY"
@@ -139,9 +137,8 @@ CELERY_BROKER_URL = CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = CONFIGURA
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     {
-        "data_folder_in": str(CONFIGURATION.data_dir / "broker" / "queue"),
-        "data_folder_out": str(CONFIGURATION.data_dir / "broker" / "queue"),
-        "control_folder": str(CONFIGURATION.data_dir / "broker" / "control"),
+        "data_folder_in": str(CONFIGURATION.data_dir / "broker"),
+        "data_folder_out": str(CONFIGURATION.data_dir / "broker"),
         "polling_interval": 0.05,
     }
     if CONFIGURATION.broker_url.startswith("filesystem:")
@@ -162,6 +159,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "certificates.tasks.heartbeat",
         "schedule": 10.0,
         "options": {"expires": 30},
+    },
+    "repair": {
+        "task": "certificates.tasks.repair",
+        "schedule": 60.0 * 60,
+        "options": {"expires": 60 * 60},
     },
     "sweep": {
         "task": "certificates.tasks.sweep",

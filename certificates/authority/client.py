@@ -37,8 +37,14 @@ from certificates.authority.transport import Answer, Transport, parse, read_prob
 
 NONCE_DEADLINE = 20.0  # seconds of repeating a request whose nonce was refused
 POOL_SIZE = 8
-# RFC 8555 §7.1.6; the library's words are those of every kind of object.
+# An authorization may be that as well, but the library does not know the word.
+EXPIRED = messages.Status("expired")
+# RFC 8555 §7.1.6, for orders, authorizations and challenges.
 ORDER_STATUSES = frozenset({"pending", "ready", "processing", "valid", "invalid"})
+CHALLENGE_STATUSES = frozenset({"pending", "processing", "valid", "invalid"})
+AUTHORIZATION_STATUSES = frozenset(
+    {"pending", "valid", "invalid", "deactivated", "expired", "revoked"}
+)
 TOKEN = re.compile(r"[A-Za-z0-9_-]{22,128}")
 
 
@@ -119,7 +125,7 @@ class Authority:
         name = str(body.identifier.value)
         return AuthorizationAnswer(
             identifier=name,
-            status=_status(body.status),
+            status=_status(body.status, AUTHORIZATION_STATUSES),
             challenge=self._challenge(http01) if http01 else None,
             problem=read_problem(failed, identifier=name) if failed is not None else None,
             expires_at=_utc(body.expires),
@@ -144,12 +150,9 @@ class Authority:
     def _order(self, answer: Answer, url: str) -> OrderAnswer:
         body = parse(messages.Order, answer)
         trusted = self._transport.trusted
-        status = _status(body.status)
-        if status not in ORDER_STATUSES:
-            raise InvalidAnswerError(f"no order can be {status or 'without a status'}")
         return OrderAnswer(
             url=trusted(url),
-            status=status,
+            status=_status(body.status, ORDER_STATUSES),
             authorization_urls=tuple(trusted(str(link)) for link in body.authorizations or ()),
             finalize_url=trusted(str(body.finalize)),
             certificate_url=trusted(str(body.certificate)) if body.certificate else "",
@@ -165,7 +168,7 @@ class Authority:
             raise InvalidAnswerError("the challenge's token is not base64url of 128 bits or more")
         return Challenge(
             url=self._transport.trusted(str(body.uri)),
-            status=_status(body.status),
+            status=_status(body.status, CHALLENGE_STATUSES),
             token=token,
             key_authorization=str(body.chall.key_authorization(self._jwk)),
         )
@@ -234,8 +237,11 @@ def _keep(identity: _Identity, authority: Authority) -> None:
             kept.append(authority)
 
 
-def _status(status: Any) -> str:
-    return str(status.name) if status is not None else ""
+def _status(status: Any, known: frozenset[str]) -> str:
+    name = str(status.name) if status is not None else ""
+    if name not in known:
+        raise InvalidAnswerError(f"the CA gave a status that ACME does not know here: {name!r}")
+    return name
 
 
 def _utc(moment: datetime.datetime | None) -> datetime.datetime | None:

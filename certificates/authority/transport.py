@@ -87,8 +87,10 @@ class Transport:
 
     def nonce(self) -> bytes:
         """An unused nonce, asked for only where none is left (§7.2)."""
+        # The directory's answer may bring one.
+        directory = self.directory()
         if not self._nonces:
-            self.send("HEAD", self.directory().new_nonce)
+            self.send("HEAD", directory.new_nonce)
         if not self._nonces:
             raise InvalidAnswerError("the CA gave no nonce")
         return self._nonces.pop()

@@ -1,6 +1,7 @@
-import certificates.policy.issuance
 import django.db.models.deletion
 from django.db import migrations, models
+
+import certificates.policy.issuance
 
 
 class Migration(migrations.Migration):
@@ -210,7 +211,7 @@ class Migration(migrations.Migration):
                     "attempt",
                     models.PositiveIntegerField(
                         default=1,
-                        help_text="Counts automatic attempts since the last success; for the schedule.",
+                        help_text="Counts attempts since the last success; renewals are paced by it.",
                     ),
                 ),
                 ("problem_facts", models.JSONField(blank=True, null=True)),

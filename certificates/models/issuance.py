@@ -31,7 +31,8 @@ class Issuance(models.Model):
     names = models.JSONField(help_text="As asked for at the start; later edits do not change it.")
     key_type = models.CharField(max_length=16)
     attempt = models.PositiveIntegerField(
-        default=1, help_text="Counts automatic attempts since the last success; for the schedule."
+        default=1,
+        help_text="Counts attempts since the last success; renewals are paced by it.",
     )
     problem_facts = models.JSONField(null=True, blank=True)
     findings = models.JSONField(default=list, blank=True)

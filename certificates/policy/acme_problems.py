@@ -186,6 +186,7 @@ _MEANINGS: dict[str, _Meaning] = {
         "{ca} has an internal problem at the moment.", (LATER,), retryable=True
     ),
 }
+_NOT_RESOLVED = ("could not resolve", "no such host", "nxdomain", "no valid a records")
 _UNKNOWN = _Meaning(
     "{ca} answered with an error that this version does not know.",
     ("Read the technical detail below.", TRY_AGAIN),
@@ -200,7 +201,8 @@ def explain(problem: CaProblem, surroundings: Surroundings) -> Problem:
     subject = problem
     if problem.type == "compound" and problem.subproblems:
         subject = problem.subproblems[0]
-    meaning = _MEANINGS.get(subject.type)
+    kind = _kind(subject)
+    meaning = _MEANINGS.get(kind)
     if meaning is None:
         meaning = _MEANINGS["serverInternal"] if problem.status >= 500 else _UNKNOWN
     words = {
@@ -209,7 +211,7 @@ def explain(problem: CaProblem, surroundings: Surroundings) -> Problem:
         "open_port": surroundings.open_port,
     }
     return Problem(
-        code=f"acme-{kebab(subject.type) or 'unknown'}",
+        code=f"acme-{kebab(kind) or 'unknown'}",
         severity=Severity.ERROR,
         explanation=meaning.explanation.format(**words),
         remedy=tuple(step.format(**words) for step in meaning.remedy),
@@ -224,10 +226,17 @@ def _name(problem: CaProblem) -> str:
     return next((name for name in named if _HOSTNAME.fullmatch(name)), "")
 
 
+def _kind(problem: CaProblem) -> str:
+    """The type that helps most: some CAs call a name without an address a failed connection."""
+    detail = problem.detail.lower()
+    if problem.type == "connection" and any(words in detail for words in _NOT_RESOLVED):
+        return "dns"
+    return problem.type
+
+
 def is_passing(problem: CaProblem) -> bool:
     """Whether the same request may succeed soon: the CA's own trouble, not a verdict on ours."""
     return problem.status >= 500 or problem.type in {
-        "accountDoesNotExist",
         "badNonce",
         "orderNotReady",
         "serverInternal",

@@ -18,6 +18,9 @@ STEP_RETRIES = (
     datetime.timedelta(seconds=15),
 )
 
+# A CA validates and issues within minutes; an order that hangs must not hang for months.
+LONGEST_ORDER = datetime.timedelta(hours=1)
+
 # A CA that asks for a longer pause has ended the attempt.
 LONGEST_STEP_PAUSE = datetime.timedelta(minutes=5)
 

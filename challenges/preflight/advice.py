@@ -6,6 +6,7 @@ import socket
 
 from django.utils.translation import gettext as _
 
+from challenges.ports import HTTP_PORT
 from challenges.preflight.surroundings import Surroundings
 
 # TEST-NET-1 (RFC 5737): nothing is sent, only the route is looked up.
@@ -15,7 +16,7 @@ _SOMEWHERE = ("192.0.2.1", 9)
 def open_the_port(surroundings: Surroundings) -> str:
     """How TCP port 80 gets from the internet to the challenge port, in this scenario."""
     facts = {
-        "public": surroundings.public_port,
+        "public": HTTP_PORT,
         "port": surroundings.challenge_port,
         "machine": this_machine(),
     }

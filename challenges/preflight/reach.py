@@ -12,6 +12,7 @@ from functools import partial
 
 from django.utils.translation import gettext as _
 
+from challenges.ports import HTTP_PORT
 from challenges.preflight import advice
 from challenges.preflight.addresses import reachable
 from challenges.preflight.dns import Lookup
@@ -21,7 +22,6 @@ from challenges.preflight.responder import Probe
 from challenges.preflight.surroundings import Surroundings
 from challenges.problems import Problem, Severity
 
-HTTP_PORT = 80
 SECONDS = 1.0
 ALL_TOGETHER = 2.0
 MOST_TARGETS = 16
@@ -74,7 +74,7 @@ def judge(
     facts = {
         "name": target.name,
         "address": target.address,
-        "port": surroundings.public_port,
+        "port": HTTP_PORT,
         "location": answer.location[:100],
     }
     step = advice.open_the_port(surroundings)
@@ -130,11 +130,11 @@ def _unanswered(
             "there, go on: the staging test looks from outside."
         )
         return Problem(code, severity, explanation, (step, own_view), answer.detail, retryable=True)
-    if surroundings.challenge_port != surroundings.public_port:
+    if surroundings.challenge_port != HTTP_PORT:
         step = _(
             "Set the challenge port to %(public)d in the network settings: without a router that "
             "forwards, Let's Encrypt comes to this very port."
-        ) % {"public": surroundings.public_port}
+        ) % {"public": HTTP_PORT}
     return Problem(
         code="public-port-closed",
         severity=Severity.WARNING,

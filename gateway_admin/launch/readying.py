@@ -67,7 +67,8 @@ def ready(options: Options, address: Address) -> Readied:
 def _readied(
     loaded: configuration.Configuration, address: Address, demo: Demo | None, challenge_port: int
 ) -> Readied:
-    environment: dict[str, str] = {}
+    # Gunicorn believes the forwarding headers of these peers and of no other.
+    environment = {"FORWARDED_ALLOW_IPS": ",".join(loaded.trusted_proxies)}
     if not loaded.allowed_hosts:
         environment["GATEWAY_ADMIN_ALLOWED_HOSTS"] = ",".join(addresses.names(address))
     if demo is None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from playwright.sync_api import Page, expect
 
-from tests.launch.conftest import Run, StartRun, run_dir, start_run  # noqa: F401  (fixtures)
+from tests.launch.running import Run, StartRun
 from tests.parts.chromium import Pages
 from tests.parts.processes import free_port, wait_until
 from tests.parts.product import CHECKOUT, PASSWORD
@@ -24,11 +23,11 @@ TO_THE_END = 30_000  # milliseconds
 
 
 @pytest.fixture
-def demo(start_run: StartRun) -> Iterator[Run]:  # noqa: F811
+def demo(start_run: StartRun) -> Run:
     """A demonstration that is ready."""
     run = start_run("--demo")
     run.wait_until_ready()
-    yield run
+    return run
 
 
 def setup_link(run: Run) -> str:
@@ -85,7 +84,7 @@ def test_from_the_setup_link_to_the_certificate_in_the_gateways_files(
     page = pages.open(java_script_enabled=java_script)
     claim(page, demo)
     fill_in_the_form(page)
-    expect(page.get_by_role("main")).to_contain_text("Forward TCP port 80")
+    expect(page.get_by_role("main")).to_contain_text("forward TCP port 80")
     press_the_button(page)
     wait_for_word(page, "Done", java_script=java_script)
 
@@ -156,7 +155,7 @@ def test_each_fault_fails_in_staging_is_explained_and_heals(
     fault: str,
     words: str,
     start_run: StartRun,
-    pages: Pages,  # noqa: F811
+    pages: Pages,
 ) -> None:
     broken = start_run("--demo", "--demo-fault", fault)
     broken.wait_until_ready()

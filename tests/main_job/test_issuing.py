@@ -259,7 +259,7 @@ def test_the_private_keys_are_nowhere_in_the_database_or_the_logs(
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     secret = key.private_numbers().private_value.to_bytes(32, "big")
     assert secret in der
-    database = [path for path in product.data_dir.glob("db.sqlite3*")]
+    database = list(product.data_dir.glob("db.sqlite3*"))
     logs = list(product.log_dir.iterdir())
     for file in [*database, *logs]:
         content = file.read_bytes()

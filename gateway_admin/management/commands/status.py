@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from django.utils import timezone
@@ -33,7 +34,8 @@ class Command(OperatorCommand):
             for row in rows
         ]
         parts = health.read(now)
-        found = queries.current_warnings(now, queries.console(now))
+        console = dataclasses.replace(queries.console(now), parts=parts)
+        found = queries.current_warnings(now, console)
         self.answer(
             options,
             {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from django.utils import timezone
 
 from certificates import queries
+from gateway_admin import health
 from gateway_admin.management.operating import OperatorCommand, one_line
 
 
@@ -18,7 +20,8 @@ class Command(OperatorCommand):
     def carry_out(self, options: dict[str, Any]) -> None:
         """Computed from the present facts; warnings are no failure of the command."""
         now = timezone.now()
-        found = queries.current_warnings(now, queries.console(now))
+        console = dataclasses.replace(queries.console(now), parts=health.read(now))
+        found = queries.current_warnings(now, console)
         self.answer(
             options,
             {

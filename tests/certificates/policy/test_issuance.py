@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from certificates.policy.issuance import (
+    STAGES,
+    TERMINAL,
+    Environment,
+    State,
+    environment_of,
+    following,
+    may_follow,
+)
+
+ORDER = [
+    State.WAITING,
+    State.PREFLIGHT,
+    State.STAGING_TEST,
+    State.PRODUCTION,
+    State.INSTALLING,
+    State.DONE,
+]
+ALLOWED = {
+    *itertools.pairwise(ORDER),
+    *((state, end) for state in ORDER[:-1] for end in (State.FAILED, State.CANCELLED)),
+}
+
+
+@pytest.mark.parametrize(("state", "successor"), list(itertools.product(State, State)))
+def test_only_one_step_on_or_an_end_may_follow(state: State, successor: State) -> None:
+    assert may_follow(state, successor) == ((state, successor) in ALLOWED)
+
+
+def test_success_leads_from_waiting_through_every_stage_to_done() -> None:
+    path = [State.WAITING]
+    while not path[-1].is_terminal:
+        path.append(following(path[-1]))
+    assert path == ORDER
+
+
+@pytest.mark.parametrize("state", [State.DONE, State.FAILED, State.CANCELLED])
+def test_nothing_follows_an_end(state: State) -> None:
+    assert state.is_terminal
+    with pytest.raises(ValueError, match=state.value):
+        following(state)
+
+
+def test_production_is_reached_from_the_staging_test_alone() -> None:
+    assert [state for state in State if may_follow(state, State.PRODUCTION)] == [State.STAGING_TEST]
+
+
+def test_each_state_is_waiting_a_stage_or_an_end() -> None:
+    assert {State.WAITING, *STAGES, *TERMINAL} == set(State)
+    assert [state for state in State if state.is_stage] == list(STAGES)
+
+
+def test_each_environment_belongs_to_one_state() -> None:
+    assert {state: environment_of(state) for state in State if environment_of(state)} == {
+        State.STAGING_TEST: Environment.STAGING,
+        State.PRODUCTION: Environment.PRODUCTION,
+    }
+
+
+def test_the_labels_are_the_words_on_the_screen() -> None:
+    assert [state.label for state in ORDER] == [
+        "Waiting",
+        "Preflight",
+        "Staging test",
+        "Production",
+        "Installing",
+        "Done",
+    ]

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import dataclasses
+import datetime
+
+import pytest
+
+from certificates.policy.health import Part, PartStatus
+from certificates.policy.warnings import CertificateFacts, GatewayFacts, of_gateway, of_parts
+from challenges.problems import Problem, Severity
+
+NOW = datetime.datetime(2026, 11, 23, 12, 0, tzinfo=datetime.UTC)
+FAILURE = Problem("acme-dns", Severity.ERROR, "Let's Encrypt found no address.", ("Add it.",))
+
+
+def days(count: float) -> datetime.timedelta:
+    return datetime.timedelta(days=count)
+
+
+def certificate(left: float, lifetime: float = 90, *, renewed: bool = True) -> CertificateFacts:
+    """With ``left`` days to go."""
+    end = NOW + days(left)
+    return CertificateFacts(("mx.example.org",), end - days(lifetime), end, renewed)
+
+
+def facts(**changes: object) -> GatewayFacts:
+    """A gateway that nothing is wrong with, but for the changes."""
+    healthy = GatewayFacts(
+        hostname="mx.example.org",
+        names=("mx.example.org",),
+        uses_lets_encrypt=True,
+        terms_agreed=True,
+        certificate=certificate(60),
+        next_renewal_at=NOW + days(30),
+    )
+    return dataclasses.replace(healthy, **changes)  # type: ignore[arg-type]  # facts' own fields
+
+
+def codes(gateway: GatewayFacts) -> list[str]:
+    return [problem.code for problem in of_gateway(gateway, NOW)]
+
+
+def test_nothing_is_said_of_a_gateway_in_order() -> None:
+    assert of_gateway(facts(), NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("lets_encrypt", "agreed", "step"),
+    [
+        (True, True, "Press Test and obtain certificate"),
+        (True, False, "read the terms of service, agree and save"),
+        (False, True, "Import a certificate"),
+        (False, False, "Import a certificate"),
+    ],
+)
+def test_a_gateway_without_a_certificate_is_told_its_next_step(
+    lets_encrypt: bool, agreed: bool, step: str
+) -> None:
+    gateway = facts(
+        certificate=None,
+        next_renewal_at=None,
+        uses_lets_encrypt=lets_encrypt,
+        terms_agreed=agreed,
+    )
+    (problem,) = of_gateway(gateway, NOW)
+    assert (problem.code, problem.severity) == ("no-certificate", Severity.WARNING)
+    assert step in problem.remedy[0]
+
+
+def test_while_the_first_certificate_is_obtained_nothing_is_missing() -> None:
+    assert codes(facts(certificate=None, next_renewal_at=None, is_working=True)) == []
+
+
+def test_a_failure_says_more_than_that_there_is_no_certificate() -> None:
+    assert codes(facts(certificate=None, next_renewal_at=None, failure=FAILURE)) == ["acme-dns"]
+
+
+@pytest.mark.parametrize(
+    ("left", "lifetime", "code", "severity"),
+    [
+        (15, 90, None, None),
+        (14.9, 90, "certificate-expires-soon", Severity.WARNING),
+        (4, 90, "certificate-expires-soon", Severity.WARNING),
+        (3.9, 90, "certificate-expires-soon", Severity.ERROR),
+        (0.5, 90, "certificate-expires-soon", Severity.ERROR),
+        (0, 90, "certificate-expired", Severity.ERROR),
+        (-5, 90, "certificate-expired", Severity.ERROR),
+        (90.01, 90, None, None),
+        (90.5, 90, "certificate-not-yet-valid", Severity.ERROR),
+        # Renewed at half of its life, so it is no news that it is short.
+        (2.9, 6, None, None),
+        (0.9, 6, "certificate-expires-soon", Severity.ERROR),
+    ],
+)
+def test_a_renewed_certificate_is_warned_of_once_renewal_should_have_happened(
+    left: float, lifetime: float, code: str | None, severity: Severity | None
+) -> None:
+    found = of_gateway(facts(certificate=certificate(left, lifetime)), NOW)
+    assert [(item.code, item.severity) for item in found] == ([(code, severity)] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("left", "words", "severity"),
+    [
+        (31, None, None),
+        (30.9, "in 30 days", Severity.WARNING),
+        (14, "in 14 days", Severity.WARNING),
+        (7, "in 7 days", Severity.WARNING),
+        (3.5, "in 3 days", Severity.ERROR),
+        (1.5, "in 1 day.", Severity.ERROR),
+        (0.5, "in less than a day", Severity.ERROR),
+    ],
+)
+def test_a_manual_certificate_is_warned_of_a_month_before(
+    left: float, words: str | None, severity: Severity | None
+) -> None:
+    gateway = facts(
+        certificate=certificate(left, 365, renewed=False),
+        uses_lets_encrypt=False,
+        next_renewal_at=None,
+    )
+    found = of_gateway(gateway, NOW)
+    assert len(found) == (1 if words else 0)
+    if words:
+        assert words in found[0].explanation
+        assert found[0].severity is severity
+        assert "Import a new certificate" in found[0].remedy[0]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "held", "missing"),
+    [
+        (("mx.example.org",), ("mx.example.org",), ""),
+        (("mx.example.org",), ("*.example.org",), ""),
+        (("mx.example.org", "a.example.org"), ("mx.example.org",), "a.example.org"),
+        (("a.b.example.org",), ("*.example.org",), "a.b.example.org"),
+        (("example.org",), ("*.example.org",), "example.org"),
+    ],
+)
+def test_names_that_the_certificate_does_not_hold_are_told(
+    wanted: tuple[str, ...], held: tuple[str, ...], missing: str
+) -> None:
+    present = dataclasses.replace(certificate(60), names=held)
+    found = of_gateway(facts(names=wanted, certificate=present), NOW)
+    assert [item.code for item in found] == (["names-not-covered"] if missing else [])
+    assert all(item.explanation.endswith(f"hold {missing}.") for item in found)
+
+
+@pytest.mark.parametrize(
+    ("planned", "working", "expected"),
+    [
+        (NOW - datetime.timedelta(minutes=59), False, []),
+        (NOW - datetime.timedelta(minutes=60), False, ["renewal-overdue"]),
+        (NOW - datetime.timedelta(minutes=60), True, []),
+        (None, False, []),
+    ],
+)
+def test_a_renewal_that_does_not_begin_is_told(
+    planned: datetime.datetime | None, working: bool, expected: list[str]
+) -> None:
+    assert codes(facts(next_renewal_at=planned, is_working=working)) == expected
+
+
+def test_the_worst_comes_first() -> None:
+    present = dataclasses.replace(certificate(-1), names=("other.example.org",))
+    gateway = facts(certificate=present, next_renewal_at=NOW - days(2))
+    assert codes(gateway) == ["certificate-expired", "names-not-covered", "renewal-overdue"]
+
+
+@pytest.mark.parametrize("part", Part)
+def test_every_part_that_is_down_has_a_remedy_and_no_other_is_told(part: Part) -> None:
+    statuses = [PartStatus(item, item is not part, f"About {item}.") for item in Part]
+    (problem,) = of_parts(statuses)
+    assert problem.code == f"{part.value.replace('_', '-')}-down"
+    assert problem.explanation == f"About {part}."
+    assert problem.remedy
