@@ -118,16 +118,18 @@ def select(
     issued one is what Let's Encrypt's source would use, so it keeps or restores that source.
     Raises ProblemError when it does not fit, or its files cannot be written.
     """
-    if problem := why_not_selectable(certificate, gateway, now):
-        raise ProblemError(problem)
-    issued = newest_issued(gateway)
-    source = (
-        CertificateSource.LETS_ENCRYPT
-        if issued is not None and issued.pk == certificate.pk
-        else CertificateSource.MANUAL
-    )
+    if certificate.gateway_id != gateway.pk:
+        raise ValueError(f"certificate {certificate.pk} is not of gateway {gateway.pk}")
     with transaction.atomic():
         row = Gateway.objects.select_for_update().get(pk=gateway.pk)
+        if problem := why_not_selectable(certificate, row, now):
+            raise ProblemError(problem)
+        issued = newest_issued(row)
+        source = (
+            CertificateSource.LETS_ENCRYPT
+            if issued is not None and issued.pk == certificate.pk
+            else CertificateSource.MANUAL
+        )
         Gateway.objects.filter(pk=row.pk).update(
             selected_certificate=certificate, certificate_source=source
         )
@@ -147,16 +149,22 @@ def return_to_lets_encrypt(gateway: Gateway, now: datetime.datetime, by: str = "
     Without a usable one the present certificate stays in use until a new one is obtained.
     Raises ProblemError when the files cannot be written.
     """
-    issued = newest_issued(gateway)
     with transaction.atomic():
         row = Gateway.objects.select_for_update().get(pk=gateway.pk)
         Gateway.objects.filter(pk=row.pk).update(certificate_source=CertificateSource.LETS_ENCRYPT)
-        if issued is not None and why_not_selectable(issued, row, now) is None:
+        issued = newest_issued(row)
+        usable = issued is not None and why_not_selectable(issued, row, now) is None
+        if issued is not None and usable:
             Gateway.objects.filter(pk=row.pk).update(selected_certificate=issued)
             store.write_live(row, issued)
+        what_next = (
+            "automatic renewal is on"
+            if usable
+            else "automatic renewal begins once a certificate has been obtained from there"
+        )
         events.record(
             "source-lets-encrypt",
-            f"The certificate source is Let's Encrypt again{_by(by)}; automatic renewal is on.",
+            f"The certificate source is Let's Encrypt again{_by(by)}; {what_next}.",
             gateway=row,
             at=now,
         )

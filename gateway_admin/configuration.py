@@ -95,7 +95,7 @@ def load(environ: Mapping[str, str] | None = None) -> Configuration:
         public_port=_port(values, "GATEWAY_ADMIN_DEMO_PUBLIC_PORT", 80),
         log_format=_choice(values, "GATEWAY_ADMIN_LOG_FORMAT", ("text", "json")),
         demo=values.get("GATEWAY_ADMIN_DEMO", "").lower() in ON,
-        https=values.get("GATEWAY_ADMIN_HTTPS", "").lower() in ON,
+        https=_behind_https(values),
     )
 
 
@@ -211,6 +211,17 @@ def _networks(values: Mapping[str, str], variable: str) -> tuple[Network, ...]:
         return tuple(ipaddress.ip_network(part) for part in _list(values, variable))
     except ValueError as error:
         raise ConfigurationError(f"{variable}: {error}.") from error
+
+
+def _behind_https(values: Mapping[str, str]) -> bool:
+    """Whether a proxy speaks HTTPS for us; without trust in one every page would redirect."""
+    is_on = values.get("GATEWAY_ADMIN_HTTPS", "").lower() in ON
+    if is_on and not _list(values, "GATEWAY_ADMIN_TRUSTED_PROXIES"):
+        raise ConfigurationError(
+            "GATEWAY_ADMIN_HTTPS=on needs GATEWAY_ADMIN_TRUSTED_PROXIES: the address that the "
+            "HTTPS proxy connects from, such as 127.0.0.1."
+        )
+    return is_on
 
 
 def _port(values: Mapping[str, str], variable: str, default: int) -> int:

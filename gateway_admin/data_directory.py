@@ -87,7 +87,7 @@ def _executor(configuration: Configuration) -> MigrationExecutor:
     newer = sorted(
         f"{app}.{name}"
         for app, name in executor.loader.applied_migrations
-        if (app, name) not in known and app in executor.loader.migrated_apps
+        if (app, name) not in known
     )
     if newer:
         raise ConfigurationError(
