@@ -54,11 +54,17 @@ def main() -> None:
 
 def starts(directory: Path) -> None:
     """A fresh clone to ready, a second start to its first byte and to ready."""
-    clone = directory / "clone"
-    subprocess.run(["git", "clone", "--quiet", str(CHECKOUT), str(clone)], check=True)
+    clone = _clone(directory)
     for what in ("fresh clone", "second start", "third start"):
         first_byte, ready = _start_once(clone, directory / "data")
         print(f"| {what} | first byte {first_byte:.1f} s | ready {ready:.1f} s |")
+
+
+def _clone(directory: Path) -> Path:
+    """What a user has: the checkout without the packages that only the tests need."""
+    clone = directory / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(CHECKOUT), str(clone)], check=True)
+    return clone
 
 
 def _start_once(clone: Path, data_dir: Path) -> tuple[float, float]:
@@ -199,7 +205,7 @@ def _spread(seconds: list[float]) -> str:
 
 def memory(directory: Path) -> None:
     """Proportional set size of every process of an idle product, in MiB."""
-    with _running(directory / "data") as run:
+    with _running(_clone(directory), directory / "data") as run:
         time.sleep(SETTLE)
         sizes = {pid: _pss(pid) for pid in _family(run.pid)}
         for pid, (command, size) in sizes.items():
@@ -209,10 +215,10 @@ def memory(directory: Path) -> None:
 
 
 @contextmanager
-def _running(data_dir: Path) -> Iterator[Process]:
+def _running(checkout: Path, data_dir: Path) -> Iterator[Process]:
     port = free_port()
     run = Process(
-        [CHECKOUT / "scripts" / "run", "--data-dir", data_dir, "--port", str(port)],
+        [checkout / "scripts" / "run", "--data-dir", data_dir, "--port", str(port)],
         log=data_dir.parent / "run.log",
         env=clean_environment(),
     )

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.launch.running import Run, StartRun
 from tests.parts.chromium import Pages
-from tests.parts.processes import free_port, wait_until
+from tests.parts.processes import answers, free_port, wait_until
 from tests.parts.product import CHECKOUT, PASSWORD
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(300)]
@@ -132,6 +132,7 @@ def test_moving_the_challenge_port_meets_the_routers_rule_and_says_which_one_to_
     page.goto(f"{demo.url}/settings/network/")
     page.get_by_label("Let's Encrypt HTTP-01 challenge port").fill(port)
     page.get_by_role("button", name="Save").click()
+    wait_until(lambda: answers(int(port)), "The new challenge port answers")
     page.goto(f"{demo.url}/gateways/default/")
     press_the_button(page)
 
