@@ -141,7 +141,9 @@ def test_a_second_start_is_quick_and_finds_everything(run: Run, start_run: Start
 
 
 def is_busy() -> bool:
-    """Whether other programs have kept ours waiting for a processor in the last minute."""
+    """Whether other tests run beside this one, or programs have kept ours waiting of late."""
+    if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
+        return True
     words = Path("/proc/pressure/cpu").read_text().split()
     return float(words[2].removeprefix("avg60=")) > 50
 
