@@ -81,7 +81,8 @@ class Peer:
         challenge = next(c for c in authorization["challenges"] if c["type"] == "http-01")
         body = challenges.HTTP01.from_json(challenge)
         self._responder.answers[body.path] = body.validation(self._net.key).encode()
-        self._post(challenge["url"], {})
+        if challenge["status"] == "pending":
+            self._post(challenge["url"], {})
         order = self._poll(order_url, "ready")
         der = csr.public_bytes(serialization.Encoding.DER)
         self._post(order["finalize"], {"csr": encode_b64jose(der)})

@@ -6,8 +6,8 @@ import datetime
 import email.utils
 
 # The first polls are close together because a validation by a near CA takes milliseconds; the
-# factor of three makes it six requests in the first seven seconds, then one every ten.
-FIRST_POLL = datetime.timedelta(milliseconds=20)
+# factor of three makes it seven requests in the first eleven seconds, then one every ten.
+FIRST_POLL = datetime.timedelta(milliseconds=10)
 POLL_FACTOR = 3
 LONGEST_POLL = datetime.timedelta(seconds=10)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 from django.conf import settings
@@ -27,6 +28,16 @@ class OperatorCommand(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Prepare the data directory, carry out the command, and answer."""
+        try:
+            self._attempt(options)
+        except CommandError as error:
+            if not self._called_from_command_line:
+                raise
+            # Django would put the exception's class before the sentence.
+            self.stderr.write(str(error))
+            sys.exit(error.returncode)
+
+    def _attempt(self, options: dict[str, Any]) -> None:
         data_directory.prepare(settings.CONFIGURATION)
         try:
             self.carry_out(options)
