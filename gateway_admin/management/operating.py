@@ -31,7 +31,7 @@ class OperatorCommand(BaseCommand):
         try:
             self._attempt(options)
         except CommandError as error:
-            if not self._called_from_command_line:
+            if not getattr(self, "_called_from_command_line", False):
                 raise
             # Django would put the exception's class before the sentence.
             self.stderr.write(str(error))
