@@ -25,7 +25,7 @@ from certificates.models import (
     StageState,
     Trigger,
 )
-from certificates.policy import acme_problems, retry
+from certificates.policy import acme_problems, retry, starting
 from certificates.policy.issuance import Environment, State, environment_of, following, may_follow
 from challenges import preflight
 from challenges.models import NetworkScenario, NetworkSettings
@@ -88,14 +88,13 @@ def failed_attempts(gateway: Gateway) -> int:
 
 def why_not(gateway: Gateway, now: datetime.datetime) -> Problem | None:
     """Why a certificate cannot be requested for this gateway now; None when it can."""
-    if not gateway.uses_lets_encrypt:
-        return _source_is_manual()
-    if gateway.terms_agreed_at is None:
-        return _terms_not_agreed()
     last = Issuance.objects.filter(gateway=gateway, finished_at__isnull=False).first()
-    if last is not None and last.retry_not_before is not None and last.retry_not_before > now:
-        return _asked_to_wait(last.retry_not_before)
-    return None
+    return starting.why_not(
+        uses_lets_encrypt=gateway.uses_lets_encrypt,
+        terms_agreed=gateway.terms_agreed_at is not None,
+        retry_not_before=last.retry_not_before if last is not None else None,
+        now=now,
+    )
 
 
 def advance(pk: int) -> None:
@@ -376,34 +375,6 @@ def _findings_sentence(findings: list[Problem]) -> str:
 
 def _listed(findings: list[Problem]) -> str:
     return "\n".join(f"{finding.severity}: {finding.explanation}" for finding in findings)
-
-
-def _terms_not_agreed() -> Problem:
-    return Problem(
-        code="terms-not-agreed",
-        severity=Severity.ERROR,
-        explanation="The terms of service of Let's Encrypt have not been agreed to.",
-        remedy=("Open the gateway's settings, read the terms, agree and save.",),
-    )
-
-
-def _source_is_manual() -> Problem:
-    return Problem(
-        code="source-is-manual",
-        severity=Severity.ERROR,
-        explanation="The certificate source of this gateway is Manual.",
-        remedy=("Return the gateway to Let's Encrypt first.",),
-    )
-
-
-def _asked_to_wait(moment: datetime.datetime) -> Problem:
-    return Problem(
-        code="ca-asked-to-wait",
-        severity=Severity.ERROR,
-        explanation=f"The CA asked not to be asked again before {moment:%Y-%m-%d %H:%M:%S} UTC.",
-        remedy=("Try again after that time.",),
-        retryable=True,
-    )
 
 
 def _fault(error: Exception) -> Problem:

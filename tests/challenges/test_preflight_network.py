@@ -144,7 +144,7 @@ Respond = Callable[[http.server.BaseHTTPRequestHandler], None]
 def https(tmp_path: Path) -> Iterator[Callable[[Respond], tuple[str, Path]]]:
     """Starts an HTTPS server that answers as a test wants; gives its URL and its bundle."""
     authority = HttpsAuthority(tmp_path / "pki")
-    files = authority.issue("server")
+    files = authority.files
     running: list[tuple[http.server.ThreadingHTTPServer, threading.Thread]] = []
 
     def start(respond: Respond) -> tuple[str, Path]:

@@ -52,7 +52,7 @@ class Pebble:
         self._dns = dns
         self._management = free_port()
         self._options = options or PebbleOptions()
-        self._files = authority.issue(name)
+        self._files = authority.files
         self.start()
 
     @property

@@ -66,7 +66,7 @@ class Ca:
 
     def __init__(self, directory: Path) -> None:
         authority = HttpsAuthority(directory)
-        files = authority.issue("ca")
+        files = authority.files
         self.bundle = authority.bundle
         self.seen: list[Seen] = []
         self.connections = 0
