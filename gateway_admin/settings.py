@@ -6,6 +6,7 @@ import datetime
 import functools
 import os
 import secrets
+import sys
 from pathlib import Path
 
 from csp.constants import NONE, SELF
@@ -145,6 +146,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
     else {"socket_timeout": 10, "socket_connect_timeout": 3}
 )
 CELERY_TASK_IGNORE_RESULT = True
+# Never: see keep_sound_connections in celery.py.
+CELERY_DB_REUSE_MAX = sys.maxsize
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_PUBLISH_RETRY = False
