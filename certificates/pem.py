@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from certificates import keys
+from certificates.policy.names import covers
 from challenges.problems import Problem, ProblemError, Severity
 
 MAX_CHAIN_CERTIFICATES = 10
@@ -98,12 +99,6 @@ def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
     except x509.ExtensionNotFound:
         return ()
     return tuple(name.lower() for name in extension.value.get_values_for_type(x509.DNSName))
-
-
-def covers(certificate_names: tuple[str, ...], hostname: str) -> bool:
-    """Whether one of the names is the hostname or a wildcard for it (RFC 6125 §6.4.3)."""
-    parent = hostname.partition(".")[2]
-    return any(name == hostname or name == f"*.{parent}" for name in certificate_names)
 
 
 def check_order(chain: list[x509.Certificate]) -> None:

@@ -7,6 +7,7 @@ import datetime
 from collections.abc import Iterable
 
 from certificates.policy.health import Part, PartStatus
+from certificates.policy.names import covers
 from certificates.policy.validity import Validity, days_left, validity
 from challenges.problems import Problem, Severity, worst_first
 
@@ -138,7 +139,7 @@ def _about_expiry(
 
 
 def _missing_names(facts: GatewayFacts, certificate: CertificateFacts) -> Problem | None:
-    missing = [name for name in facts.names if not _is_covered(name, certificate.names)]
+    missing = [name for name in facts.names if not covers(certificate.names, name)]
     if not missing:
         return None
     return Problem(
@@ -149,10 +150,6 @@ def _missing_names(facts: GatewayFacts, certificate: CertificateFacts) -> Proble
         if facts.uses_lets_encrypt
         else ("Import a certificate that holds all names of the gateway.",),
     )
-
-
-def _is_covered(name: str, certificate_names: tuple[str, ...]) -> bool:
-    return name in certificate_names or f"*.{name.partition('.')[2]}" in certificate_names
 
 
 def _overdue(

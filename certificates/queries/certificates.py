@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from django.core.paginator import Page
 from django.utils.translation import gettext as _
 
-from certificates import deploying, pem
+from certificates import deploying
 from certificates.models import Certificate, Gateway
+from certificates.policy.names import covers
 from certificates.policy.validity import Validity, days_left, validity
 from certificates.queries.pages import page_of
 
@@ -97,7 +98,7 @@ def validity_words(state: Validity) -> str:
 def missing_names(certificate: Certificate, gateway: Gateway) -> list[str]:
     """The gateway's names that the certificate does not hold."""
     held = tuple(certificate.names)
-    return [name for name in gateway.names if not pem.covers(held, name)]
+    return [name for name in gateway.names if not covers(held, name)]
 
 
 def in_groups(hexadecimal: str) -> str:

@@ -120,28 +120,6 @@ def test_the_key_must_be_the_leafs() -> None:
 # Names
 
 
-@pytest.mark.parametrize(
-    ("held", "hostname", "covered"),
-    [
-        (("mx.example.org",), "mx.example.org", True),
-        (("mx.example.org",), "example.org", False),
-        (("example.org",), "mx.example.org", False),
-        (("*.example.org",), "mx.example.org", True),
-        (("*.example.org",), "a.mx.example.org", False),
-        (("*.example.org",), "example.org", False),
-        (("*.example.org",), "mx.example.com", False),
-        (("*.org",), "mx.example.org", False),
-        (("m*.example.org",), "mx.example.org", False),
-        (("*",), "localhost", False),
-        ((), "mx.example.org", False),
-    ],
-)
-def test_a_wildcard_stands_for_one_label(
-    held: tuple[str, ...], hostname: str, covered: bool
-) -> None:
-    assert pem.covers(held, hostname) == covered
-
-
 def test_missing_names_are_named() -> None:
     facts = pem.facts(LEAF.chain)
     pem.check_names(facts, ["mx.example.org", "a.example.net"])
