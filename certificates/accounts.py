@@ -6,42 +6,65 @@ import contextlib
 
 from django.conf import settings
 
-from certificates import authority, sealing
+from certificates import authority, clock, sealing
 from certificates.models import Account, Gateway
 
 
 def account_at(directory_url: str, gateway: Gateway) -> Account:
-    """The account at that directory; its key is committed before the CA hears of it."""
-    key = authority.new_account_key()
-    account, _ = Account.objects.get_or_create(
-        directory_url=directory_url,
-        defaults={
-            "sealed_key": sealing.seal(key.der, _purpose(key.thumbprint)),
-            "thumbprint": key.thumbprint,
-            "contact_email": gateway.contact_email,
-            "terms_of_service_url": gateway.terms_of_service_url,
-        },
-    )
+    """The account at that directory; its key is committed before the CA hears of it.
+
+    Until it is registered it follows the gateway's settings: a contact that the CA has refused
+    can be corrected there.
+    """
+    said = {
+        "contact_email": gateway.contact_email,
+        "terms_of_service_url": gateway.terms_of_service_url,
+    }
+    account = Account.objects.filter(directory_url=directory_url).first()
+    if account is None:
+        account, _ = Account.objects.get_or_create(
+            directory_url=directory_url, defaults=_new_key() | said
+        )
+    elif not account.url:
+        Account.objects.filter(pk=account.pk).update(**said)
+        account.refresh_from_db()
     return account
 
 
+def begin_anew(account: Account) -> None:
+    """The CA has closed the account for good: another one, with another key, takes its place."""
+    Account.objects.filter(pk=account.pk).update(url="", **_new_key())
+
+
 def conversation(account: Account) -> contextlib.AbstractContextManager[authority.Authority]:
-    """A connection to the account's CA. Raises ProblemError when the key cannot be opened."""
+    """A connection to the account's CA.
+
+    Raises ProblemError when the key cannot be opened, or the clock cannot be believed.
+    """
+    clock.require_plausible()
     key = authority.AccountKey(sealing.unseal(account.sealed_key, _purpose(account.thumbprint)))
     return authority.connection(
         account.directory_url, key, account.url, settings.CONFIGURATION.acme_ca_bundle
     )
 
 
-def register(account: Account, ca: authority.Authority) -> None:
-    """Register the account's key, or find its account again (RFC 8555 §7.3)."""
-    url = ca.register(account.contact_email)
+def registered(account: Account, url: str) -> None:
+    """The CA has registered the account's key, or found its account again (RFC 8555 §7.3)."""
+    account.url = url
     Account.objects.filter(pk=account.pk).update(url=url)
 
 
 def forget(account: Account) -> None:
     """The CA does not know the account any more: register the same key anew before the next use."""
     Account.objects.filter(pk=account.pk).update(url="")
+
+
+def _new_key() -> dict[str, str]:
+    key = authority.new_account_key()
+    return {
+        "sealed_key": sealing.seal(key.der, _purpose(key.thumbprint)),
+        "thumbprint": key.thumbprint,
+    }
 
 
 def _purpose(thumbprint: str) -> str:

@@ -15,8 +15,10 @@ from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.utils.translation import gettext as _
 
-from certificates import terms
+from certificates import directories, terms
 from certificates.models import CertificateSource, Gateway
+from certificates.policy import profiles
+from certificates.policy.issuance import Environment
 from certificates.policy.keys import KeyType
 from challenges import hostnames, ports
 from challenges.models import ChallengeListener, NetworkScenario, NetworkSettings
@@ -25,6 +27,9 @@ from challenges.problems import Problem, ProblemError, Severity
 # `add` is a page of its own; the rest of a short name becomes a directory's name under live/.
 RESERVED_SLUGS = frozenset({"add"})
 LONGEST_SLUG = 63
+LONGEST_PROFILE = 64
+# What to type for the CA's own choice where nothing at all means "as it is".
+DEFAULT_PROFILE = "default"
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _PORT = re.compile(r"[0-9]{1,9}", re.ASCII)
 _is_email = EmailValidator(allowlist=[])
@@ -33,6 +38,8 @@ _is_email = EmailValidator(allowlist=[])
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
     """What somebody typed; None leaves a value as it is.
+
+    ``profile`` is a name that the CA's directory lists; empty or ``default`` for the CA's choice.
 
     ``additional_hostnames`` is one text with the names separated by commas or white space.
     """
@@ -44,6 +51,8 @@ class Wishes:
     challenge_port: str | None = None
     certificate_source: str | None = None
     key_type: str | None = None
+    profile: str | None = None
+    rehearses: bool | None = None
     agree_terms: bool | None = None
 
     @property
@@ -57,6 +66,8 @@ class Wishes:
                 self.contact_email,
                 self.certificate_source,
                 self.key_type,
+                self.profile,
+                self.rehearses,
                 self.agree_terms,
             )
         )
@@ -134,11 +145,25 @@ def _check_gateway(
     checks.run("contact_email", wishes.contact_email, acceptable_email)
     checks.run("certificate_source", wishes.certificate_source, _one_of(CertificateSource.values))
     checks.run("key_type", wishes.key_type, _one_of([key_type.value for key_type in KeyType]))
+    checks.run("profile", wishes.profile, lambda typed: acceptable_profile(typed, gateway))
+    _check_count_of_names(checks, wishes, gateway)
+    if wishes.rehearses is not None:
+        checks.values["rehearses"] = wishes.rehearses
     source = checks.values.get("certificate_source", gateway.certificate_source)
     if wishes.agree_terms:
         checks.values.update(_agreement(gateway, now))
     elif wishes.agree_terms is not None and source == CertificateSource.LETS_ENCRYPT:
         checks.errors["agree_terms"] = _terms_not_agreed()
+
+
+def _check_count_of_names(checks: _Checks, wishes: Wishes, gateway: Gateway) -> None:
+    """A profile may hold fewer names than there are; said at what somebody is just changing."""
+    additional = checks.values.get("additional_hostnames", gateway.additional_hostnames)
+    count = 1 + len(additional) if isinstance(additional, list) else 1
+    profile = str(checks.values.get("profile", gateway.profile))
+    if problem := profiles.why_not(profile, count):
+        field = "additional_hostnames" if wishes.profile is None else "profile"
+        checks.errors.setdefault(field, problem)
 
 
 def _check_network(checks: _Checks, wishes: Wishes) -> None:
@@ -198,6 +223,27 @@ def acceptable_port(typed: str) -> int:
     if problem := ports.port_problem(port, listener, host=host):
         raise ProblemError(problem)
     return port
+
+
+def acceptable_profile(typed: str, gateway: Gateway) -> str:
+    """A profile that the production CA lists, or nothing for its own choice; or ProblemError.
+
+    The gateway's own is accepted unseen, so that the other fields can still be changed, and any
+    while the CA's list is not known: the CA has the last word.
+    """
+    listed = directories.profiles(Environment.PRODUCTION)
+    if not typed or (typed == DEFAULT_PROFILE and typed not in (listed or {})):
+        return ""
+    if len(typed) > LONGEST_PROFILE or (
+        listed is not None and typed not in listed and typed != gateway.profile
+    ):
+        raise _refusal(
+            "profile-unknown",
+            _("The certificate authority offers no profile “%(typed)s”.") % {"typed": typed},
+            _("Choose one of: %(choices)s")
+            % {"choices": ", ".join([DEFAULT_PROFILE, *sorted(listed or {})])},
+        )
+    return typed
 
 
 def _one_of(values: list[str]) -> Callable[[str], str]:

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from certificates import deploying, events
+from certificates import backoffs, deploying, events, plans
 from certificates.checking import Accepted, ConfigurationRejected, Wishes, check
 from certificates.models import CertificateSource, Gateway
+from certificates.policy.names import identifier_set
 from challenges.models import NetworkSettings
 from challenges.problems import ProblemError
 
@@ -73,6 +74,7 @@ def store(accepted: Accepted, *, now: datetime.datetime, by: str = "") -> Config
 def _store(accepted: Accepted, now: datetime.datetime, by: str) -> Configured:
     network, network_changes = _store_network(accepted.network_values)
     gateway = Gateway.objects.select_for_update().filter(slug=accepted.slug).first()
+    names_before = gateway.names if gateway else []
     is_new = gateway is None and accepted.concern_a_gateway
     gateway_changes: list[_Change] = []
     if is_new:
@@ -84,9 +86,22 @@ def _store(accepted: Accepted, now: datetime.datetime, by: str) -> Configured:
     changes = gateway_changes + network_changes
     if is_new or changes:
         _record(gateway, is_new, changes, now, by)
+    if network_changes:
+        backoffs.forgive_all(now)
+    if gateway is not None and (is_new or gateway_changes):
+        _let_try_again(gateway, names_before, now)
     if gateway is not None and _returns_to_lets_encrypt(gateway_changes):
         deploying.return_to_lets_encrypt(gateway, now, by)
     return Configured(gateway, network, is_new, tuple(change.field for change in changes))
+
+
+def _let_try_again(gateway: Gateway, names_before: list[str], now: datetime.datetime) -> None:
+    """After an edit, what was given up or put off is tried at once, under either name."""
+    for names_key in {identifier_set(gateway.names), identifier_set(names_before)}:
+        backoffs.forgive(names_key, now)
+    is_renewed = plans.is_renewed(gateway, gateway.selected_certificate)
+    if is_renewed and gateway.rehearses and gateway.next_rehearsal_at is None:
+        plans.rehearse_after_success(gateway, now)
 
 
 def _store_network(values: Mapping[str, object]) -> tuple[NetworkSettings, list[_Change]]:

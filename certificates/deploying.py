@@ -2,13 +2,66 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import logging
+from collections.abc import Iterator
 
 from django.db import transaction
 
-from certificates import events, importing, pem, store
-from certificates.models import Certificate, CertificateSource, Gateway, Issuance, Level, Origin
+from certificates import backoffs, events, importing, pem, store
+from certificates.models import Certificate, CertificateSource, Gateway, Issuance, Origin
+from certificates.policy.names import identifier_set
 from challenges.problems import Problem, ProblemError
+
+logger = logging.getLogger("gateway_admin.deploying")
+
+
+class _Switch:
+    """Which files were in use at the beginning of a transaction, and which at its end."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+        self.before = self.after = store.in_use(gateway)
+
+    def note(self) -> None:
+        """The transaction is about to end."""
+        with contextlib.suppress(ProblemError):
+            self.after = store.in_use(self.gateway)
+
+    def undo(self) -> None:
+        """The transaction failed."""
+        if self.after == self.before:
+            return
+        try:
+            # The row is no longer locked: what somebody else has put into use meanwhile stays.
+            if store.in_use(self.gateway) == self.after:
+                store.go_back(self.gateway, self.before)
+        except ProblemError as error:
+            # The next repair makes the files what the row says.
+            logger.warning("%s", error.problem.explanation)
+
+
+@contextlib.contextmanager
+def changing(pk: int) -> Iterator[Gateway]:
+    """A transaction that holds the gateway's row, and that the files in use follow.
+
+    Whatever makes it fail, the commit included, the files in use are then again those before,
+    which are the row's. May be used inside of itself; the outermost one knows of the commit.
+    """
+    switch: _Switch | None = None
+    try:
+        with transaction.atomic():
+            row = Gateway.objects.select_for_update().get(pk=pk)
+            switch = _Switch(row)
+            try:
+                yield row
+            finally:
+                switch.note()
+    except BaseException:
+        if switch is not None:
+            switch.undo()
+        raise
 
 
 def install(
@@ -22,8 +75,7 @@ def install(
     The files are switched inside the transaction: when they cannot be written the row goes on
     saying what is really in use. Safe to repeat. Raises ProblemError.
     """
-    with transaction.atomic():
-        row = Gateway.objects.select_for_update().get(pk=gateway.pk)
+    with changing(gateway.pk) as row:
         if not row.uses_lets_encrypt:
             events.record(
                 "certificate-not-installed",
@@ -34,7 +86,9 @@ def install(
                 at=now,
             )
             return False
-        Gateway.objects.filter(pk=row.pk).update(selected_certificate=certificate)
+        Gateway.objects.filter(pk=row.pk).update(
+            selected_certificate=certificate, files_problem=None
+        )
         directory = store.write_live(row, certificate)
         events.record(
             "certificate-installed",
@@ -47,35 +101,6 @@ def install(
             at=now,
         )
     return True
-
-
-def repair(now: datetime.datetime) -> int:
-    """Make the files in use again what the rows say; returns how many gateways needed it.
-
-    A power cut between the switch of the files and the commit, or somebody's hand, may have
-    parted them. What cannot be written is logged, and the next gateway is looked at.
-    """
-    repaired = 0
-    for gateway in Gateway.objects.exclude(selected_certificate=None).select_related(
-        "selected_certificate"
-    ):
-        certificate = gateway.selected_certificate
-        if certificate is None or store.is_live(gateway, certificate):
-            continue
-        try:
-            store.write_live(gateway, certificate)
-        except ProblemError as error:
-            _record_repair(gateway, error.problem.explanation, Level.ERROR, now)
-            continue
-        sentence = "The files in use were not those of the selected certificate; they are now."
-        _record_repair(gateway, sentence, Level.WARNING, now)
-        repaired += 1
-    return repaired
-
-
-def _record_repair(gateway: Gateway, sentence: str, level: Level, now: datetime.datetime) -> None:
-    code = "certificate-files-repaired" if level == Level.WARNING else "certificate-files-wrong"
-    events.record(code, sentence, level=level, gateway=gateway, at=now)
 
 
 def add_imported(
@@ -120,8 +145,7 @@ def select(
     """
     if certificate.gateway_id != gateway.pk:
         raise ValueError(f"certificate {certificate.pk} is not of gateway {gateway.pk}")
-    with transaction.atomic():
-        row = Gateway.objects.select_for_update().get(pk=gateway.pk)
+    with changing(gateway.pk) as row:
         if problem := why_not_selectable(certificate, row, now):
             raise ProblemError(problem)
         issued = newest_issued(row)
@@ -131,7 +155,7 @@ def select(
             else CertificateSource.MANUAL
         )
         Gateway.objects.filter(pk=row.pk).update(
-            selected_certificate=certificate, certificate_source=source
+            selected_certificate=certificate, certificate_source=source, files_problem=None
         )
         store.write_live(row, certificate)
         events.record(
@@ -149,13 +173,16 @@ def return_to_lets_encrypt(gateway: Gateway, now: datetime.datetime, by: str = "
     Without a usable one the present certificate stays in use until a new one is obtained.
     Raises ProblemError when the files cannot be written.
     """
-    with transaction.atomic():
-        row = Gateway.objects.select_for_update().get(pk=gateway.pk)
+    with changing(gateway.pk) as row:
         Gateway.objects.filter(pk=row.pk).update(certificate_source=CertificateSource.LETS_ENCRYPT)
+        # Somebody has edited something, so what had stopped is tried again.
+        backoffs.forgive(identifier_set(row.names), now)
         issued = newest_issued(row)
         usable = issued is not None and why_not_selectable(issued, row, now) is None
         if issued is not None and usable:
-            Gateway.objects.filter(pk=row.pk).update(selected_certificate=issued)
+            Gateway.objects.filter(pk=row.pk).update(
+                selected_certificate=issued, files_problem=None
+            )
             store.write_live(row, issued)
         what_next = (
             "automatic renewal is on"

@@ -1,4 +1,4 @@
-"""Runs issuances: asks for one, and moves one on, step by step, from what is stored.
+"""Moves issuances on, step by step, from what is stored.
 
 The row is the truth; a task is only a nudge to look at it. Whatever is done here may be done
 again by the next worker without harm.
@@ -8,28 +8,43 @@ from __future__ import annotations
 
 import datetime
 import logging
+import sys
 import time
 
-from django.conf import settings
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, DataError, IntegrityError, transaction
 from django.utils import timezone
 
-from certificates import authority, deploying, events, leases, ordering, store
-from certificates.models import (
-    Gateway,
-    Issuance,
-    Level,
-    OrderStatus,
-    Origin,
-    Stage,
-    StageState,
-    Trigger,
+from certificates import (
+    abandoning,
+    backoffs,
+    clock,
+    deploying,
+    directories,
+    events,
+    leases,
+    milestones,
+    ordering,
+    pauses,
+    plans,
+    preparing,
+    requesting,
+    store,
+    surroundings,
+    verdicts,
 )
-from certificates.policy import acme_problems, retry, starting
-from certificates.policy.issuance import Environment, State, environment_of, following, may_follow
-from challenges import preflight
-from challenges.models import NetworkScenario, NetworkSettings
-from challenges.problems import Problem, ProblemError, Severity
+from certificates.models import Issuance, Level, OrderStatus, Origin, Stage, StageState
+from certificates.ordering import AT_ONCE
+from certificates.policy import retry
+from certificates.policy.issuance import (
+    Environment,
+    State,
+    environment_of,
+    environments,
+    following,
+    may_follow,
+)
+from certificates.verdicts import Action, Verdict
+from challenges.problems import Problem
 
 logger = logging.getLogger("gateway_admin.issuing")
 
@@ -37,89 +52,47 @@ logger = logging.getLogger("gateway_admin.issuing")
 PATIENCE = datetime.timedelta(seconds=1)
 # Far more than an issuance has: a step that never waits must not keep a worker for ever.
 MOST_STEPS = 2000
+# How often a clock that is wrong, or a budget that is used up, is looked at again.
+LOOK_AGAIN = datetime.timedelta(minutes=1)
+# How often, and for how long, a CA in trouble is asked for a certificate that it may have issued.
+ASK_FOR_CERTIFICATE_EVERY = datetime.timedelta(minutes=15)
+LONGEST_HANDED_OVER = datetime.timedelta(days=2)
+# A CA that is busy, and goes on to say so without saying for how long.
+UNSAID_PAUSE = datetime.timedelta(hours=1)
+_REFUSED_VALUES = (DataError, IntegrityError)
 
 
-def request(
-    gateway: Gateway, *, trigger: Trigger, now: datetime.datetime, by: str = ""
-) -> Issuance:
-    """Write the row of a new issuance, or return the one that is running.
-
-    Raises ProblemError when it must not start: the terms are not agreed to, the source is
-    manual, or the CA has asked to wait.
-    """
-    if live := live_issuance(gateway):
-        return live
-    if problem := why_not(gateway, now):
-        raise ProblemError(problem)
-    try:
-        with transaction.atomic():
-            issuance = Issuance.objects.create(
-                gateway=gateway,
-                trigger=trigger,
-                names=gateway.names,
-                key_type=gateway.key_type,
-                attempt=failed_attempts(gateway) + 1,
-                started_at=now,
-                next_step_at=now,
-            )
-            events.record(
-                "issuance-requested",
-                _request_sentence(issuance, trigger, by),
-                gateway=gateway,
-                issuance=issuance,
-                at=now,
-            )
-    except IntegrityError:
-        # The constraint lets only one be live; the other request was faster.
-        return Issuance.objects.get(gateway=gateway, finished_at__isnull=True)
-    return issuance
-
-
-def live_issuance(gateway: Gateway) -> Issuance | None:
-    """The gateway's issuance that has not ended, if there is one."""
-    return Issuance.objects.filter(gateway=gateway, finished_at__isnull=True).first()
-
-
-def failed_attempts(gateway: Gateway) -> int:
-    """How many of the newest issuances failed in a row."""
-    last = Issuance.objects.filter(gateway=gateway, finished_at__isnull=False).first()
-    return last.attempt if last is not None and last.current is State.FAILED else 0
-
-
-def why_not(gateway: Gateway, now: datetime.datetime) -> Problem | None:
-    """Why a certificate cannot be requested for this gateway now; None when it can."""
-    last = Issuance.objects.filter(gateway=gateway, finished_at__isnull=False).first()
-    return starting.why_not(
-        uses_lets_encrypt=gateway.uses_lets_encrypt,
-        terms_agreed=gateway.terms_agreed_at is not None,
-        retry_not_before=last.retry_not_before if last is not None else None,
-        now=now,
-    )
-
-
-def advance(pk: int) -> None:
+def advance(pk: int) -> datetime.timedelta | None:
     """Claim the issuance and move it on until it has ended or has to wait.
 
-    Does nothing when it is not due, has ended, or somebody else works on it.
+    Returns how long it has to wait; None when it has ended, is not due, or somebody else works
+    on it.
     """
     lease = leases.claim(pk, timezone.now())
     if lease is None:
-        return
+        return None
+    milestones.reached("claimed")
     try:
-        run = _Run(lease)
-        for _ in range(MOST_STEPS):
-            wait = run.step()
-            if wait is None:
-                return
-            if wait > PATIENCE:
-                lease.update(next_step_at=timezone.now() + wait)
-                return
-            time.sleep(wait.total_seconds())
-            lease.keep()
+        return _advance(lease)
     except leases.LeaseLostError:
-        logger.warning("Issuance %s has been taken over by another worker.", pk)
+        logger.warning("Issuance %s has been taken over by another worker, or cancelled.", pk)
+        return None
     finally:
         lease.release()
+
+
+def _advance(lease: leases.Lease) -> datetime.timedelta | None:
+    run = _Run(lease)
+    for _ in range(MOST_STEPS):
+        wait = run.step()
+        if wait is None:
+            return None
+        if wait > PATIENCE:
+            lease.update(next_step_at=timezone.now() + wait)
+            return wait
+        time.sleep(wait.total_seconds())
+        lease.keep()
+    return AT_ONCE
 
 
 class _Run:
@@ -127,32 +100,34 @@ class _Run:
 
     def __init__(self, lease: leases.Lease) -> None:
         self.lease = lease
-        self.issuance = Issuance.objects.select_related("gateway").get(pk=lease.pk)
+        self.issuance = Issuance.objects.select_related("gateway__selected_certificate").get(
+            pk=lease.pk
+        )
         self.gateway = self.issuance.gateway
+        self.memory = ordering.Memory(is_resumed=lease.is_inherited)
+        # What this worker has to ask again, because another one knew it, is no progress.
+        self._answers_at_failure = sys.maxsize if self.issuance.step_failures else 0
 
     def step(self) -> datetime.timedelta | None:
         """Do what the state asks for; returns how long to wait, None when there is no next."""
+        if wrong := clock.problem(timezone.now()):
+            return self._wait(wrong, LOOK_AGAIN)
+        answers = self.memory.answers
         try:
             wait = self._act()
-        except (leases.LeaseLostError, DatabaseError):
+        except leases.LeaseLostError:
             raise
-        except ordering.OrderLostError as error:
-            return self._begin_anew(self._explain(error.problem))
-        except ordering.OrderFailedError as error:
-            return self._fail(self._explain(error.problem))
-        except authority.AcmeError as error:
-            return self._refused(error.problem)
-        except authority.UnreachableError as error:
-            return self._stumble(acme_problems.unreachable(str(error), self._directory_url()))
-        except authority.InvalidAnswerError as error:
-            return self._stumble(acme_problems.invalid_answer(str(error)))
-        except ProblemError as error:
-            return self._fail(error.problem)
         except Exception as error:
-            logger.exception("Issuance %s met a fault of this program.", self.issuance.pk)
-            return self._stumble(_fault(error))
-        if self.issuance.step_failures and not self.issuance.is_terminal:
-            self._update(step_failures=0, problem_facts=None)
+            # A database that is away is no fault; a value that it refuses would be refused again.
+            if isinstance(error, DatabaseError) and not isinstance(error, _REFUSED_VALUES):
+                raise
+            verdict = verdicts.judge(error, self.issuance, timezone.now())
+            if verdict.is_fault:
+                logger.exception("Issuance %s met a fault of this program.", self.issuance.pk)
+            return self._carry_out(verdict)
+        got_further = self.memory.answers > answers
+        if self.issuance.problem_facts and got_further and not self.issuance.is_terminal:
+            self._update(step_failures=0, failing_since=None, problem_facts=None)
         return wait
 
     def _act(self) -> datetime.timedelta | None:
@@ -171,29 +146,35 @@ class _Run:
                 return None
 
     def _preflight(self) -> datetime.timedelta | None:
-        network = NetworkSettings.load()
-        findings = preflight.run(surroundings(self.issuance.names, network))
+        asked = environments(self.issuance.way)
+        findings = surroundings.findings(self.issuance.names, asked)
+        milestones.reached("preflight-done")
         with transaction.atomic():
             self._update(findings=[finding.to_json() for finding in findings])
             self._record("preflight-done", _findings_sentence(findings), detail=_listed(findings))
-            return self._move()
+            wait = self._move()
+        milestones.reached("preflight-stored")
+        return wait
 
     def _staging_test(self) -> datetime.timedelta | None:
-        progress = ordering.advance(self.issuance, Environment.STAGING, self.lease)
+        progress = self._order(Environment.STAGING)
         if progress.chain is None:
             return progress.wait
         # The chain is dropped here: a staging certificate can never be selected or installed.
         with transaction.atomic():
+            if self.issuance.is_rehearsal:
+                plans.rehearse_after_success(self.gateway, timezone.now())
             self._record(
                 "staging-test-passed",
-                f"The test passed: Let's Encrypt's staging environment could check "
-                f"{', '.join(self.issuance.names)}. The production certificate is requested now.",
+                _passed_sentence(self.issuance),
                 detail=f"Issuer of the test certificate: {progress.chain.issuer}",
             )
-            return self._move()
+            wait = self._move()
+        milestones.reached("staging-test-stored")
+        return wait
 
     def _production(self) -> datetime.timedelta | None:
-        progress = ordering.advance(self.issuance, Environment.PRODUCTION, self.lease)
+        progress = self._order(Environment.PRODUCTION)
         if progress.chain is None:
             return progress.wait
         order = ordering.current_order(self.issuance, Environment.PRODUCTION)
@@ -201,60 +182,183 @@ class _Run:
             certificate = store.add(
                 self.gateway,
                 progress.chain,
-                ordering.key_of(order),
+                preparing.key_of(order),
                 Origin.LETS_ENCRYPT,
                 self.issuance,
             )
+            plans.schedule(certificate)
+            backoffs.succeeded(self.issuance.identifier_set)
             self._record(
                 "certificate-issued",
                 f"Let's Encrypt issued a certificate for {', '.join(certificate.names)}, "
                 f"valid until {certificate.not_after:%Y-%m-%d %H:%M} UTC.",
                 detail=f"Issuer: {certificate.issuer}\nSerial: {certificate.serial}",
             )
-            return self._move()
+            wait = self._move()
+        milestones.reached("certificate-stored")
+        return wait
+
+    def _order(self, environment: Environment) -> ordering.Progress:
+        return ordering.advance(self.issuance, environment, self.lease, self.memory)
 
     def _install(self) -> datetime.timedelta | None:
         now = timezone.now()
-        with transaction.atomic():
+        with deploying.changing(self.gateway.pk):
             deploying.install(self.gateway, self.issuance.certificate, now, self.issuance)
-            return self._move()
+            milestones.reached("files-in-use")
+            plans.rehearse_after_success(self.gateway, now)
+            wait = self._move()
+        milestones.reached("installed")
+        return wait
 
     def _move(self) -> datetime.timedelta | None:
         """On to the next state: row and stages in one transaction."""
-        state, now = following(self.issuance.current), timezone.now()
+        state, now = following(self.issuance.current, self.issuance.way), timezone.now()
         with transaction.atomic():
             self._close_stage(StageState.DONE, now)
-            self._write_state(state, now, problem_facts=None, step_failures=0)
+            self._write_state(state, now, problem_facts=None, step_failures=0, failing_since=None)
             if state.is_stage:
                 Stage.objects.create(issuance=self.issuance, stage=state.value, started_at=now)
-        return None if state.is_terminal else ordering.AT_ONCE
+        self.memory = ordering.Memory()
+        self._answers_at_failure = 0
+        return None if state.is_terminal else AT_ONCE
 
-    def _fail(
-        self, problem: Problem, retry_not_before: datetime.datetime | None = None
-    ) -> datetime.timedelta | None:
-        """The end: the order is given up and the reason is kept with the row."""
+    def _carry_out(self, verdict: Verdict) -> datetime.timedelta | None:
+        match verdict.action:
+            case Action.BEGIN_ANEW:
+                return self._begin_anew(verdict)
+            case Action.REPEAT:
+                return self._repeat(verdict)
+            case Action.WAIT:
+                return self._wait(verdict.problem, self._until(verdict))
+            case Action.FAIL:
+                return self._fail(verdict)
+
+    def _begin_anew(self, verdict: Verdict) -> datetime.timedelta | None:
+        """A CA that was rebuilt has forgotten everything: at once the first time, then slower."""
+        if self.issuance.step_failures:
+            return self._repeat(verdict)
+        self._update(step_failures=1, failing_since=timezone.now())
+        self._answers_at_failure = self.memory.answers
+        return AT_ONCE
+
+    def _repeat(self, verdict: Verdict) -> datetime.timedelta | None:
+        """A transient failure: pause and repeat the step, until its deadline, then fail."""
         now = timezone.now()
-        stage = self.issuance.current
-        if environment := environment_of(stage):
+        failures, since = self.issuance.step_failures + 1, self.issuance.failing_since or now
+        if self.memory.answers > self._answers_at_failure:
+            # The step got further than last time, so this is another trouble.
+            failures, since = 1, now
+        self._answers_at_failure = self.memory.answers
+        at = retry.next_try(failures, now, failing_since=since, retry_after=verdict.not_before)
+        if at is None:
+            return self._wait_for_certificate(verdict) or self._fail(verdict)
+        with transaction.atomic():
+            self._update(
+                step_failures=failures,
+                failing_since=since,
+                problem_facts=verdict.problem.to_json(),
+            )
+            self._record(
+                "step-repeated",
+                f"{verdict.problem.explanation} It is tried again in {_in_seconds(at - now)}.",
+                level=Level.WARNING,
+                detail=verdict.problem.detail,
+            )
+        return at - now
+
+    def _wait_for_certificate(self, verdict: Verdict) -> datetime.timedelta | None:
+        """The CA has the request and may have issued: another order would be another certificate.
+
+        None where it has none, or has had it for too long.
+        """
+        now = timezone.now()
+        handed_over = requesting.being_issued().filter(
+            issuance=self.issuance, created_at__gt=now - LONGEST_HANDED_OVER
+        )
+        if not handed_over.exists():
+            return None
+        if verdict.is_ca_away:
+            directories.went_away(
+                directories.url_of(Environment.PRODUCTION), now, verdict.problem.detail
+            )
+        self._update(step_failures=self.issuance.step_failures + 1)
+        return self._wait(verdict.problem, ASK_FOR_CERTIFICATE_EVERY)
+
+    def _wait(self, problem: Problem, wait: datetime.timedelta) -> datetime.timedelta:
+        """Nothing can be done for now, and nothing is lost by waiting: said once."""
+        known = self.issuance.problem
+        if known is not None and known.code == problem.code and not self.issuance.failing_since:
+            if known != problem:
+                self._update(problem_facts=problem.to_json())
+        else:
+            with transaction.atomic():
+                self._update(problem_facts=problem.to_json(), failing_since=None)
+                self._record(
+                    "issuance-waits",
+                    problem.explanation,
+                    level=Level.WARNING,
+                    detail=problem.detail,
+                )
+        return max(wait, LOOK_AGAIN)
+
+    def _until(self, verdict: Verdict) -> datetime.timedelta:
+        """As long as it is known to last; else ever longer, as after failed attempts."""
+        now = timezone.now()
+        if verdict.not_before is not None:
+            return verdict.not_before - now
+        failures = self.issuance.step_failures + 1
+        self._update(step_failures=failures)
+        return retry.attempt_delay(failures, seed=self.issuance.identifier_set)
+
+    def _fail(self, verdict: Verdict) -> datetime.timedelta | None:
+        """The end: the order is given up, the reason kept with the row, the next try paced."""
+        now, stage = timezone.now(), self.issuance.current
+        environment = environment_of(stage)
+        if environment:
             self._end_order(environment)
         with transaction.atomic():
             self._close_stage(StageState.FAILED, now)
-            self._write_state(
-                State.FAILED,
-                now,
-                problem_facts=problem.to_json(),
-                retry_not_before=retry_not_before,
-            )
+            self._write_state(State.FAILED, now, problem_facts=verdict.problem.to_json())
             self._record(
                 f"{stage.value.replace('_', '-')}-failed",
-                f"{stage.label} failed: {problem.explanation}",
+                f"{stage.label} failed: {verdict.problem.explanation}",
                 level=Level.ERROR,
-                detail=problem.detail,
+                detail=verdict.problem.detail,
             )
+            self._pace(verdict, environment, now)
         return None
 
+    def _pace(
+        self, verdict: Verdict, environment: Environment | None, now: datetime.datetime
+    ) -> None:
+        """When this may be tried again, and whom else the CA's word concerns."""
+        url = directories.url_of(environment) if environment else ""
+        if verdict.is_ca_away:
+            directories.went_away(url, now, verdict.problem.detail)
+        if verdict.scope is not None and environment:
+            pauses.note(
+                url,
+                verdict.scope,
+                self.issuance.names,
+                verdict.not_before or now + UNSAID_PAUSE,
+                verdict.problem,
+                subject=verdict.subject,
+            )
+        if self.issuance.is_rehearsal:
+            plans.rehearse_after_failure(self.gateway, now)
+        else:
+            backoffs.failed(
+                self.issuance.identifier_set,
+                verdict.problem,
+                now,
+                lifetime=plans.lifetime_in_use(self.gateway),
+                not_before=verdict.not_before,
+                away_directory_url=url if verdict.is_ca_away else "",
+            )
+
     def _write_state(self, state: State, now: datetime.datetime, **fields: object) -> None:
-        if not may_follow(self.issuance.current, state):
+        if not may_follow(self.issuance.current, state, self.issuance.way):
             raise RuntimeError(f"{state} cannot follow {self.issuance.current}")
         self._update(
             state=state.value,
@@ -269,45 +373,11 @@ class _Run:
         for field, value in fields.items():
             setattr(self.issuance, field, value)
 
-    def _refused(self, problem: acme_problems.CaProblem) -> datetime.timedelta | None:
-        """The CA's refusal of a request: its own trouble is worth another try, ours is not."""
-        explained = self._explain(problem)
-        if acme_problems.is_passing(problem):
-            return self._stumble(explained, not_before=problem.retry_after)
-        return self._fail(explained, problem.retry_after)
-
-    def _begin_anew(self, problem: Problem) -> datetime.timedelta | None:
-        """A CA that was rebuilt has forgotten everything: at once the first time, then slower."""
-        if self.issuance.step_failures:
-            return self._stumble(problem)
-        self._update(step_failures=1)
-        return ordering.AT_ONCE
-
-    def _stumble(
-        self, problem: Problem, not_before: datetime.datetime | None = None
-    ) -> datetime.timedelta | None:
-        """A transient failure: pause and repeat the step, a few times, then fail."""
-        failures = self.issuance.step_failures + 1
-        pause = retry.step_delay(failures)
-        now = timezone.now()
-        if pause is None or (not_before and not_before - now > retry.LONGEST_STEP_PAUSE):
-            return self._fail(problem, not_before)
-        wait = max(pause, not_before - now) if not_before else pause
-        with transaction.atomic():
-            self._update(step_failures=failures, problem_facts=problem.to_json())
-            self._record(
-                "step-repeated",
-                f"{problem.explanation} It is tried again in {wait.total_seconds():.0f} seconds.",
-                level=Level.WARNING,
-                detail=problem.detail,
-            )
-        return wait
-
     def _end_order(self, environment: Environment) -> None:
         for order in self.issuance.orders.filter(environment=environment.value).exclude(
             status=OrderStatus.INVALID
         ):
-            ordering.withdraw_tokens(order)
+            abandoning.withdraw_tokens(order)
 
     def _close_stage(self, state: StageState, now: datetime.datetime) -> None:
         Stage.objects.filter(issuance=self.issuance, finished_at__isnull=True).update(
@@ -326,44 +396,20 @@ class _Run:
             detail=detail,
         )
 
-    def _directory_url(self) -> str:
-        environment = environment_of(self.issuance.current) or Environment.STAGING
-        return ordering.directory_url(environment)
 
-    def _explain(self, problem: acme_problems.CaProblem) -> Problem:
-        network = NetworkSettings.load()
-        return acme_problems.explain(
-            problem,
-            acme_problems.Surroundings(
-                hostname=self.issuance.names[0],
-                challenge_port=network.challenge_port,
-                behind_nat=network.scenario == NetworkScenario.LAN,
-            ),
-        )
-
-
-def surroundings(names: list[str], network: NetworkSettings) -> preflight.Surroundings:
-    """What the preflight looks at for these names."""
-    configuration = settings.CONFIGURATION
-    return preflight.Surroundings(
-        hostnames=tuple(names),
-        scenario=network.scenario,
-        challenge_port=network.challenge_port,
-        public_port=configuration.public_port,
-        dns_servers=configuration.dns_servers,
-        public_networks=configuration.public_networks,
-        directory_urls=(configuration.acme_staging_url, configuration.acme_production_url),
-        ca_bundle=configuration.acme_ca_bundle,
-        now=timezone.now(),
-        built_at=settings.BUILT_AT,
+def _passed_sentence(issuance: Issuance) -> str:
+    passed = (
+        f"The test passed: Let's Encrypt's staging environment could check "
+        f"{', '.join(issuance.names)}."
     )
+    if issuance.is_rehearsal:
+        return f"{passed} The renewal will work as things are now."
+    return f"{passed} The production certificate is requested now."
 
 
-def _request_sentence(issuance: Issuance, trigger: Trigger, by: str) -> str:
-    names = ", ".join(issuance.names)
-    if trigger == Trigger.RENEWAL:
-        return f"The automatic renewal of the certificate for {names} begins."
-    return f"A certificate for {names} was requested{f' by {by}' if by else ''}."
+def _in_seconds(wait: datetime.timedelta) -> str:
+    seconds = wait.total_seconds()
+    return f"{seconds:.0f} seconds" if seconds >= 1.5 else "a moment"
 
 
 def _findings_sentence(findings: list[Problem]) -> str:
@@ -375,17 +421,3 @@ def _findings_sentence(findings: list[Problem]) -> str:
 
 def _listed(findings: list[Problem]) -> str:
     return "\n".join(f"{finding.severity}: {finding.explanation}" for finding in findings)
-
-
-def _fault(error: Exception) -> Problem:
-    return Problem(
-        code="internal-error",
-        severity=Severity.ERROR,
-        explanation="The program met a fault of its own while it worked on this certificate.",
-        remedy=(
-            "Look into the program's own log and report what it says.",
-            "Then press Try again.",
-        ),
-        detail=type(error).__name__,
-        retryable=True,
-    )

@@ -18,6 +18,8 @@ from certificates.policy.issuance import TERMINAL
 # Longer than the longest time between two calls of keep() (one request and its answer), shorter
 # than a person's patience.
 LEASE = datetime.timedelta(seconds=45)
+# Farther ahead only a clock that was wrong has written: steps wait for hours, never for days.
+LONGEST_WAIT = datetime.timedelta(days=2)
 
 
 class LeaseLostError(Exception):
@@ -26,11 +28,15 @@ class LeaseLostError(Exception):
 
 @dataclasses.dataclass
 class Lease:
-    """The right to advance one issuance until ``expires_at``."""
+    """The right to advance one issuance until ``expires_at``.
+
+    ``is_inherited``: whoever held it before never gave it back, so it died over its work.
+    """
 
     pk: int
     owner: str
     expires_at: datetime.datetime
+    is_inherited: bool = False
 
     def rows(self) -> QuerySet[Issuance]:
         """The issuance's row while it is ours."""
@@ -61,15 +67,23 @@ class Lease:
 def due(now: datetime.datetime) -> QuerySet[Issuance]:
     """The issuances with a step due at ``now`` and nobody working on it."""
     return Issuance.objects.filter(
-        Q(next_step_at__isnull=True) | Q(next_step_at__lte=now),
-        Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=now),
+        Q(next_step_at__isnull=True)
+        | Q(next_step_at__lte=now)
+        | Q(next_step_at__gt=now + LONGEST_WAIT),
+        Q(lease_expires_at__isnull=True)
+        | Q(lease_expires_at__lt=now)
+        | Q(lease_expires_at__gt=now + 2 * LEASE),
     ).exclude(state__in=sorted(TERMINAL))
 
 
 def claim(pk: int, now: datetime.datetime) -> Lease | None:
     """Take the lease if a step is due and the lease is free; None if not."""
-    lease = Lease(pk, uuid.uuid4().hex, now + LEASE)
-    taken = (
-        due(now).filter(pk=pk).update(lease_owner=lease.owner, lease_expires_at=lease.expires_at)
+    free = due(now).filter(pk=pk)
+    before = free.values_list("lease_owner", flat=True).first()
+    if before is None:
+        return None
+    lease = Lease(pk, uuid.uuid4().hex, now + LEASE, is_inherited=bool(before))
+    taken = free.filter(lease_owner=before).update(
+        lease_owner=lease.owner, lease_expires_at=lease.expires_at
     )
     return lease if taken else None

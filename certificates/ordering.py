@@ -9,37 +9,40 @@ from __future__ import annotations
 import dataclasses
 import datetime
 
-from cryptography import x509
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from certificates import accounts, authority, keys, pem, sealing, store
+from certificates import (
+    abandoning,
+    accounts,
+    authority,
+    budget,
+    directories,
+    disk,
+    milestones,
+    pem,
+    preparing,
+)
 from certificates.leases import Lease
 from certificates.models import Issuance, Order, OrderStatus
 from certificates.policy import retry
-from certificates.policy.acme_problems import CaProblem
+from certificates.policy.acme_problems import (
+    CaProblem,
+    is_passing,
+    mentions_replaces,
+    unusable_certificate,
+)
 from certificates.policy.issuance import Environment
-from certificates.policy.keys import KeyType
+from certificates.preparing import csr_of
 from challenges import tokens
+from challenges.problems import ProblemError
 
 # An order's authorizations are looked at as well once it stays pending longer than usual: the
 # order itself need not say why it does (RFC 8555 §7.1.6).
 POLLS_BEFORE_LOOKING_CLOSER = 3
 DEFAULT_TOKEN_LIFETIME = datetime.timedelta(days=7)
 AT_ONCE = datetime.timedelta(0)
-
-
-class OrderFailedError(Exception):
-    """The CA has ended the order as invalid, and says why."""
-
-    def __init__(self, problem: CaProblem) -> None:
-        super().__init__(problem.detail)
-        self.problem = problem
-
-
-class OrderLostError(OrderFailedError):
-    """The CA knows the account or the order no more; the next step begins a new one."""
+SECOND = datetime.timedelta(seconds=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,32 +53,39 @@ class Progress:
     chain: pem.ChainFacts | None = None
 
 
-def directory_url(environment: Environment) -> str:
-    """The configured directory of that environment."""
-    configuration = settings.CONFIGURATION
-    return str(
-        configuration.acme_staging_url
-        if environment is Environment.STAGING
-        else configuration.acme_production_url
+@dataclasses.dataclass
+class Memory:
+    """What one worker has heard in one stage and need not ask again; it is lost with the worker.
+
+    ``is_resumed`` says that another worker died over the order, so that the CA has to be asked
+    how far it is. ``answers`` grows with every answer: whether a step that failed got further.
+    """
+
+    is_resumed: bool = False
+    is_validated_anew: bool = False
+    answers: int = 0
+    authorizations: dict[str, authority.AuthorizationAnswer] = dataclasses.field(
+        default_factory=dict
     )
+    answered: set[str] = dataclasses.field(default_factory=set)
 
 
-def advance(issuance: Issuance, environment: Environment, lease: Lease) -> Progress:
+def advance(issuance: Issuance, environment: Environment, lease: Lease, memory: Memory) -> Progress:
     """Do the next step of the issuance's order.
 
-    Raises OrderFailedError when the CA has ended it, OrderLostError when it is to be begun anew,
-    ProblemError for an unusable certificate, LeaseLostError, and what the authority raises.
+    Raises abandoning.OrderFailedError when the CA has ended it, abandoning.OrderLostError when it
+    is to be begun anew, budget.HeldBackError when it has to wait, ProblemError for an unusable
+    certificate, LeaseLostError, and what the authority raises.
     """
     order = _current(issuance, environment)
     with accounts.conversation(order.account) as ca:
         lease.keep()
         try:
-            return _Conversation(order, ca, lease).step(issuance.names)
+            return _Conversation(order, ca, lease, memory, issuance.names).step()
         except authority.AcmeError as error:
-            if not _is_lost(error, order):
-                raise
-            _forget(order, account_too=error.problem.type == "accountDoesNotExist")
-            raise OrderLostError(error.problem) from error
+            if forgotten := abandoning.if_forgotten(error, order):
+                raise forgotten from error
+            raise
 
 
 def current_order(issuance: Issuance, environment: Environment) -> Order:
@@ -87,102 +97,210 @@ def current_order(issuance: Issuance, environment: Environment) -> Order:
     )
 
 
-def key_of(order: Order) -> bytes:
-    """The private key of the order's certificate, PKCS#8 DER. Raises ProblemError."""
-    return sealing.unseal(order.sealed_key, keys.sealing_purpose(_csr(order).public_key()))
-
-
-def withdraw_tokens(order: Order) -> None:
-    """Stop answering the order's challenges: its authorizations are final."""
-    with transaction.atomic():
-        for token in order.challenge_tokens:
-            tokens.withdraw(token)
-
-
 def _current(issuance: Issuance, environment: Environment) -> Order:
     try:
         return current_order(issuance, environment)
     except Order.DoesNotExist:
-        return _prepare(issuance, environment)
-
-
-def _prepare(issuance: Issuance, environment: Environment) -> Order:
-    """Commit key and CSR before the CA hears of them (a lost key is a lost certificate)."""
-    key = keys.generate(KeyType(issuance.key_type))
-    csr = keys.make_csr(key, issuance.names)
-    return Order.objects.create(
-        issuance=issuance,
-        environment=environment.value,
-        account=accounts.account_at(directory_url(environment), issuance.gateway),
-        sealed_key=store.seal_key(keys.to_der(key), key.public_key()),
-        csr_pem=pem.csr_to_pem(csr),
-    )
+        return preparing.prepare(issuance, environment)
 
 
 class _Conversation:
     """The steps of one order, over one connection, as long as the lease is ours."""
 
-    def __init__(self, order: Order, ca: authority.Authority, lease: Lease) -> None:
+    def __init__(
+        self,
+        order: Order,
+        ca: authority.Authority,
+        lease: Lease,
+        memory: Memory,
+        names: list[str],
+    ) -> None:
         self.order = order
         self.ca = ca
         self.lease = lease
+        self.memory = memory
+        self.names = names
 
-    def step(self, names: list[str]) -> Progress:
-        """What the stored state asks for."""
+    def step(self) -> Progress:
+        """What the stored state asks for; after a crash the CA's word on the order comes first."""
         order = self.order
         if not order.account.url:
-            accounts.register(order.account, self.ca)
-            return Progress()
+            return self._register()
         if not order.url:
-            return self._adopt(self.ca.new_order(names))
+            return self._place()
+        if self.memory.is_resumed:
+            progress = self._poll()
+            self.memory.is_resumed = False
+            return progress
+        if self._would_skip_validation():
+            return self._validate_anew()
         match OrderStatus(order.status):
             case OrderStatus.PENDING if not order.challenges_answered:
                 return self._answer_challenges()
             case OrderStatus.READY:
                 return self._finalize()
             case OrderStatus.VALID:
-                return Progress(chain=self._download(names))
+                return Progress(chain=self._download())
             case _:
                 return self._poll()
 
-    def _finalize(self) -> Progress:
+    def _register(self) -> Progress:
+        account = self.order.account
+        url = self.ca.register(account.contact_email)
+        self._heard("registration-answered")
+        accounts.registered(account, url)
+        self._reached("account-registered")
+        return Progress()
+
+    def _place(self) -> Progress:
+        """newOrder, if our own budget and the pace allow it."""
+        order, now = self.order, timezone.now()
+        offered = self.ca.directory()
+        directory = directories.learn(offered, now)
+        if slot := directories.order_slot(directory, now):
+            return Progress(wait=slot - now)
+        if order.environment == Environment.PRODUCTION:
+            disk.require_space()
+        budget.require_no_pause(order, self.names, now)
+        self._do_without_profile(offered)
+        budget.spend_order(order, self.names, now)
+        self._reached("new-order-counted")
+        answer = self._new_order()
+        self._heard("new-order-answered")
+        # It may have been prepared hours ago and have waited in line since.
+        order.created_at = now
+        progress = self._adopt(answer)
+        directories.answered(directory, now)
+        self._reached("order-stored")
+        return progress
+
+    def _do_without_profile(self, offered: authority.Directory) -> None:
+        """The test does without a profile that staging does not offer; production may refuse it."""
+        order = self.order
+        is_test = order.environment == Environment.STAGING
+        if is_test and order.profile and order.profile not in offered.profiles:
+            order.profile = ""
+            self.lease.confirm()
+            order.save(update_fields=["profile"])
+
+    def _new_order(self) -> authority.OrderAnswer:
+        """With ``replaces`` where it is known; exactly once without, where the CA objects to it."""
         order = self.order
         try:
-            return self._adopt(self.ca.finalize(order.url, order.finalize_url, _csr(order)))
+            return self.ca.new_order(self.names, profile=order.profile, replaces=order.replaces)
+        except authority.AcmeError as error:
+            if not order.replaces or not mentions_replaces(error.problem):
+                raise
+        self.memory.answers += 1
+        order.replaces = ""
+        self.lease.confirm()
+        order.save(update_fields=["replaces"])
+        return self.ca.new_order(self.names, profile=order.profile)
+
+    def _would_skip_validation(self) -> bool:
+        """Whether the staging CA trusts an earlier validation, so that the test tests nothing."""
+        return (
+            self.order.environment == Environment.STAGING
+            and self.order.status == OrderStatus.READY
+            # Published before a challenge is answered, so that a crash in between is known as well.
+            and not self.order.challenge_tokens
+            and not self.memory.is_validated_anew
+        )
+
+    def _validate_anew(self) -> Progress:
+        """Give the earlier validations up (RFC 8555 §7.5.2) and order again, once.
+
+        A CA that does not let go of them has its way: then the test tests the rest.
+        """
+        for url in self.order.authorization_urls:
+            self.lease.keep()
+            try:
+                self.ca.deactivate_authorization(url)
+            except authority.AcmeError as error:
+                if is_passing(error.problem):
+                    raise
+                self.memory.is_validated_anew = True
+                return Progress()
+            self.memory.answers += 1
+        self.memory.is_validated_anew = True
+        self._reached("validations-given-up")
+        self.lease.confirm()
+        abandoning.give_up(self.order)
+        return Progress()
+
+    def _finalize(self) -> Progress:
+        order = self.order
+        if order.environment == Environment.PRODUCTION:
+            # What the CA certifies has to be stored, so there must be room before it does.
+            disk.require_space()
+        self._hand_over()
+        self._reached("handed-over")
+        try:
+            answer = self.ca.finalize(order.url, order.finalize_url, csr_of(order), self.names)
         except authority.AcmeError as error:
             if error.problem.type != "orderNotReady":
                 raise
+        else:
+            self._heard("finalize-answered")
+            return self._adopt(answer)
         # It may have been finalized already and the answer lost, so what counts is the order.
         return self._poll()
+
+    def _hand_over(self) -> None:
+        """From now on nobody can cancel it: the CA may issue although its answer is lost."""
+        if self.order.environment != Environment.PRODUCTION or self.order.is_handed_over:
+            return
+        with transaction.atomic():
+            # A write, because it holds the row: whoever cancels comes before it or after it.
+            self.lease.update(lease_expires_at=self.lease.expires_at)
+            self.order.is_handed_over = True
+            self.order.save(update_fields=["is_handed_over"])
 
     def _adopt(self, answer: authority.OrderAnswer) -> Progress:
         """Store what the CA says of the order, and when to look again."""
         order = self.order
-        order.polls = order.polls + 1 if answer.status == order.status else 0
+        before = order.status
+        order.polls = order.polls + 1 if answer.status == before else 0
         order.status = OrderStatus(answer.status)
         order.url = answer.url
         order.finalize_url = answer.finalize_url
         order.authorization_urls = list(answer.authorization_urls)
         order.certificate_url = answer.certificate_url
         order.expires_at = answer.expires_at
-        self.lease.confirm()
-        order.save()
+        with transaction.atomic():
+            self.lease.confirm()
+            order.save()
+            if before == OrderStatus.PENDING != order.status:
+                abandoning.withdraw_tokens(order)
+            if order.status == OrderStatus.VALID != before:
+                budget.spend_certificate(order, timezone.now())
+        if order.status in {OrderStatus.READY, OrderStatus.VALID}:
+            self._reached(f"order-{order.status}")
+        return self._next(answer)
+
+    def _next(self, answer: authority.OrderAnswer) -> Progress:
+        order = self.order
         if order.status == OrderStatus.INVALID:
-            raise OrderFailedError(answer.problem or CaProblem("", "the order became invalid"))
+            problem = answer.problem or CaProblem("", "the order became invalid")
+            if order.expires_at is not None and order.expires_at <= timezone.now():
+                raise abandoning.lost(order, problem)
+            raise abandoning.OrderFailedError(problem)
         if order.status == OrderStatus.PENDING and not order.challenges_answered:
             return Progress()
-        if order.status in {OrderStatus.PENDING, OrderStatus.PROCESSING}:
+        is_unmoved = order.status == OrderStatus.READY and order.polls > 0
+        if is_unmoved or order.status in {OrderStatus.PENDING, OrderStatus.PROCESSING}:
             return Progress(wait=self._pause(answer))
         return Progress()
 
     def _pause(self, answer: authority.OrderAnswer) -> datetime.timedelta:
         now = timezone.now()
         if now - self.order.created_at > retry.LONGEST_ORDER:
-            raise OrderFailedError(
+            raise abandoning.OrderFailedError(
                 CaProblem("serverInternal", f"the order is still {answer.status} after an hour")
             )
         if answer.retry_after is not None:
-            return max(answer.retry_after - now, AT_ONCE)
+            # A clock that is ahead would make a date of the CA's mean "at once", again and again.
+            return max(answer.retry_after - now, min(retry.poll_delay(self.order.polls), SECOND))
         return retry.poll_delay(self.order.polls)
 
     def _answer_challenges(self) -> Progress:
@@ -190,26 +308,53 @@ class _Conversation:
         order = self.order
         pending = []
         for url in order.authorization_urls:
-            self.lease.keep()
-            answer = self.ca.authorization(url)
+            answer = self._authorization(url)
             if answer.status == "pending" and answer.challenge is not None:
                 pending.append((answer, answer.challenge))
             elif answer.status != "valid":
-                raise self._failed(answer)
+                raise abandoning.refused(self.order, answer)
+        self._reached("authorizations-read")
         self._publish(pending)
+        self._reached("tokens-published")
         for _, challenge in pending:
-            self.lease.keep()
             if challenge.status == "pending":
-                self.ca.answer(challenge.url)
+                self._answer(challenge)
+        self._reached("challenges-answered")
         order.challenges_answered = True
         self.lease.confirm()
         order.save(update_fields=["challenges_answered"])
+        self._reached("answers-stored")
         return Progress(wait=retry.poll_delay(0))
+
+    def _authorization(self, url: str) -> authority.AuthorizationAnswer:
+        """Asked for once by each worker, so that a CA in trouble is not asked for all again."""
+        known = self.memory.authorizations.get(url)
+        if known is None:
+            self.lease.keep()
+            known = self.ca.authorization(url, self.names)
+            self.memory.authorizations[url] = known
+            self.memory.answers += 1
+        return known
+
+    def _answer(self, challenge: authority.Challenge) -> None:
+        if challenge.url in self.memory.answered:
+            return
+        self.lease.keep()
+        try:
+            self.ca.answer(challenge.url)
+        except authority.AcmeError as error:
+            # The CA may have heard the first time and only its answer was lost; then it refuses
+            # a second one, and the authorization says what became of it.
+            if error.problem.type not in {"malformed", "unauthorized"}:
+                raise
+        self.memory.answered.add(challenge.url)
+        self.memory.answers += 1
 
     def _publish(
         self, pending: list[tuple[authority.AuthorizationAnswer, authority.Challenge]]
     ) -> None:
         now = timezone.now()
+        fresh = [pair for pair in pending if pair[1].token not in self.order.challenge_tokens]
         with transaction.atomic():
             for answer, challenge in pending:
                 tokens.publish(
@@ -218,55 +363,61 @@ class _Conversation:
                     now=now,
                     lifetime=_lifetime(answer, now),
                 )
-                self.order.challenge_tokens.append(challenge.token)
+            self.order.challenge_tokens.extend(challenge.token for _, challenge in fresh)
             self.lease.confirm()
             self.order.save(update_fields=["challenge_tokens"])
 
     def _poll(self) -> Progress:
         order = self.order
-        if order.status == OrderStatus.PENDING and order.polls >= POLLS_BEFORE_LOOKING_CLOSER:
+        looks_closer = order.polls > 0 and order.polls % POLLS_BEFORE_LOOKING_CLOSER == 0
+        if order.status == OrderStatus.PENDING and looks_closer:
             self._raise_if_refused()
-        answer = self.ca.order(order.url)
+        answer = self.ca.order(order.url, self.names)
         if answer.status == OrderStatus.INVALID:
             self._raise_if_refused()
         progress = self._adopt(answer)
-        if order.status != OrderStatus.PENDING:
-            withdraw_tokens(order)
+        # Only now: a poll whose second question fails has got no further than the one before it.
+        self.memory.answers += 1
         return progress
 
     def _raise_if_refused(self) -> None:
         """The authorization says why a name failed; the order often does not."""
         for url in self.order.authorization_urls:
             self.lease.keep()
-            answer = self.ca.authorization(url)
+            answer = self.ca.authorization(url, self.names)
             if answer.status not in {"pending", "valid"}:
-                raise self._failed(answer)
+                raise abandoning.refused(self.order, answer)
 
-    def _failed(self, answer: authority.AuthorizationAnswer) -> OrderFailedError:
-        Order.objects.filter(pk=self.order.pk).update(status=OrderStatus.INVALID)
-        withdraw_tokens(self.order)
-        if answer.problem is not None:
-            return OrderFailedError(answer.problem)
-        detail = (
-            f"the authorization is {answer.status}"
-            if answer.challenge
-            else "the CA offers no HTTP-01 challenge for this name"
-        )
-        return OrderFailedError(CaProblem("", detail, identifier=answer.identifier))
-
-    def _download(self, names: list[str]) -> pem.ChainFacts:
+    def _download(self) -> pem.ChainFacts:
         """The chain, once it is certain that it is what was ordered. Raises ProblemError."""
-        chain = pem.split(self.ca.download(self.order.certificate_url))
-        facts = pem.facts(chain)
-        pem.check_key(chain, _csr(self.order).public_key())
-        pem.check_names(facts, names)
-        pem.check_validity(facts, timezone.now())
-        pem.check_order(chain)
-        return facts
+        text = self.ca.download(self.order.certificate_url)
+        self._heard("chain-downloaded")
+        try:
+            return _checked(text, self.order, self.names)
+        except ProblemError as error:
+            # It is the CA's fault and not the administrator's, and it may pass.
+            Order.objects.filter(pk=self.order.pk).update(status=OrderStatus.INVALID)
+            raise ProblemError(unusable_certificate(error.problem)) from error
+
+    def _heard(self, milestone: str) -> None:
+        self.memory.answers += 1
+        self._reached(milestone)
+
+    def _reached(self, milestone: str) -> None:
+        milestones.reached(f"{self.order.environment}:{milestone}")
 
 
-def _csr(order: Order) -> x509.CertificateSigningRequest:
-    return x509.load_pem_x509_csr(order.csr_pem.encode())
+def _checked(text: bytes, order: Order, names: list[str]) -> pem.ChainFacts:
+    chain = pem.split(text)
+    facts = pem.facts(chain)
+    pem.check_key(chain, csr_of(order).public_key())
+    pem.check_names(facts, names)
+    pem.check_no_other_names(facts, names)
+    pem.check_validity(facts, timezone.now())
+    pem.check_order(chain)
+    if order.environment == Environment.PRODUCTION:
+        pem.check_not_staging(facts)
+    return facts
 
 
 def _lifetime(answer: authority.AuthorizationAnswer, now: datetime.datetime) -> datetime.timedelta:
@@ -274,17 +425,3 @@ def _lifetime(answer: authority.AuthorizationAnswer, now: datetime.datetime) -> 
     if answer.expires_at is None or answer.expires_at <= now:
         return DEFAULT_TOKEN_LIFETIME
     return min(answer.expires_at - now, DEFAULT_TOKEN_LIFETIME)
-
-
-def _is_lost(error: authority.AcmeError, order: Order) -> bool:
-    """Whether the CA has forgotten the account or the order, as a rebuilt one would."""
-    return error.problem.type == "accountDoesNotExist" or (
-        bool(order.url) and error.problem.status == 404
-    )
-
-
-def _forget(order: Order, *, account_too: bool) -> None:
-    """Begin a new order at the next step; the account's key stays the same."""
-    Order.objects.filter(pk=order.pk).update(status=OrderStatus.INVALID)
-    if account_too:
-        accounts.forget(order.account)

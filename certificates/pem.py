@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import datetime
 import itertools
@@ -16,6 +17,8 @@ from certificates.policy.names import covers
 from challenges.problems import Problem, ProblemError, Severity
 
 MAX_CHAIN_CERTIFICATES = 10
+# How the names of Let's Encrypt's staging CAs have begun, in lower case.
+STAGING_ISSUERS = ("(staging)", "fake le ")
 _UNREADABLE = (
     ValueError,
     UnsupportedAlgorithm,
@@ -101,6 +104,23 @@ def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
     return tuple(name.lower() for name in extension.value.get_values_for_type(x509.DNSName))
 
 
+def renewal_id(certificate: x509.Certificate) -> str:
+    """What a CA knows the certificate by when asked about its renewal (RFC 9773 §4.1).
+
+    Empty when the certificate does not name its issuer's key.
+    """
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
+    except (x509.ExtensionNotFound, *_UNREADABLE):
+        return ""
+    if not extension.value.key_identifier:
+        return ""
+    serial = certificate.serial_number
+    # DER's integers are signed, so one whose first bit is set has a zero byte in front.
+    serial_bytes = serial.to_bytes(serial.bit_length() // 8 + 1, "big", signed=True)
+    return f"{_base64url(extension.value.key_identifier)}.{_base64url(serial_bytes)}"
+
+
 def check_order(chain: list[x509.Certificate]) -> None:
     """Each certificate must have been issued by the next; raises ProblemError if not."""
     for certificate, issuer in itertools.pairwise(chain):
@@ -139,6 +159,31 @@ def check_names(chain_facts: ChainFacts, wanted: list[str]) -> None:
                 "names-do-not-match",
                 f"The certificate is for {', '.join(chain_facts.names) or 'no host name'}; "
                 f"it does not cover {', '.join(missing)}.",
+            )
+        )
+
+
+def check_no_other_names(chain_facts: ChainFacts, wanted: list[str]) -> None:
+    """No name may be there that was not asked for; raises ProblemError that names the others."""
+    foreign = set(chain_facts.names) - {name.lower() for name in wanted}
+    if foreign:
+        raise ProblemError(
+            _problem(
+                "names-do-not-match",
+                f"The certificate is also for {', '.join(sorted(foreign))}, "
+                "which was not asked for.",
+            )
+        )
+
+
+def check_not_staging(chain_facts: ChainFacts) -> None:
+    """It must not come from Let's Encrypt's staging; raises ProblemError if it does."""
+    if chain_facts.issuer.lower().startswith(STAGING_ISSUERS):
+        raise ProblemError(
+            _problem(
+                "certificate-from-staging",
+                f"The certificate was issued by {chain_facts.issuer}, which is for tests and which "
+                "nobody trusts.",
             )
         )
 
@@ -193,3 +238,7 @@ def _short_name(name: x509.Name) -> str:
         if attributes := name.get_attributes_for_oid(oid):
             return str(attributes[0].value)
     return name.rfc4514_string()
+
+
+def _base64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

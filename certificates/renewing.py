@@ -1,93 +1,167 @@
-"""Acts on the renewal policy: which gateways are due, and asks for their issuances."""
+"""Asks for what is due: renewals and rehearsals. Decides nothing itself."""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
-from typing import TYPE_CHECKING, TypedDict
+import logging
 
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from certificates import issuing
+from certificates import budget, clock, directories, plans, requesting
 from certificates.models import Certificate, CertificateSource, Gateway, Issuance, Origin, Trigger
-from certificates.policy import renewal
-from certificates.policy.issuance import State
-from challenges.problems import ProblemError
+from certificates.policy import rehearsal, starting, warnings
+from certificates.policy.issuance import Course, Environment
+from certificates.policy.renewal import Plan, Reason
+from challenges.problems import Problem, ProblemError
 
-if TYPE_CHECKING:
-    from django_stubs_ext import WithAnnotations
+logger = logging.getLogger("gateway_admin.renewing")
 
-
-class _LastIssuance(TypedDict):
-    """What the query adds to each gateway; None where it has had no issuance."""
-
-    last_state: str | None
-    last_attempt: int | None
-    last_finished_at: datetime.datetime | None
-    last_retry_not_before: datetime.datetime | None
+# So many rehearsals begin with each sweep: they can wait, and renewals cannot.
+REHEARSALS_AT_ONCE = 20
 
 
-def renewable() -> QuerySet[WithAnnotations[Gateway, _LastIssuance]]:
-    """The gateways whose certificate is renewed automatically, with what decides when.
+def renewable() -> QuerySet[Gateway]:
+    """The gateways whose certificate is renewed automatically.
 
     Only while the source is Let's Encrypt and the certificate in use came from there.
     """
-    last = Issuance.objects.filter(gateway=OuterRef("pk"), finished_at__isnull=False).order_by(
-        "-started_at", "-pk"
-    )
     return Gateway.objects.filter(
         certificate_source=CertificateSource.LETS_ENCRYPT,
         selected_certificate__origin=Origin.LETS_ENCRYPT,
-    ).annotate(
-        last_state=Subquery(last.values("state")[:1]),
-        last_attempt=Subquery(last.values("attempt")[:1]),
-        last_finished_at=Subquery(last.values("finished_at")[:1]),
-        last_retry_not_before=Subquery(last.values("retry_not_before")[:1]),
     )
 
 
-def plan(
-    gateway: Gateway, certificate: Certificate | None, last: Issuance | None
-) -> renewal.Plan | None:
-    """When the gateway's certificate is renewed next and why; None when it is not."""
-    if (
-        not gateway.uses_lets_encrypt
-        or certificate is None
-        or certificate.origin != Origin.LETS_ENCRYPT
-    ):
-        return None
-    failed = last is not None and last.current is State.FAILED
-    return renewal.next_renewal(
-        certificate.not_before,
-        certificate.not_after,
-        failed_attempts=last.attempt if last is not None and failed else 0,
-        last_failure_at=last.finished_at if last is not None and failed else None,
-        not_before_retry=last.retry_not_before if last is not None else None,
-    )
+@dataclasses.dataclass(frozen=True, slots=True)
+class Begun:
+    """The ids of the issuances to be advanced, and why others that are due were not begun."""
+
+    issuances: list[int]
+    held_back: Problem | None = None
 
 
 def request_due(now: datetime.datetime) -> list[int]:
     """Ask for every renewal that is due; returns the ids of the issuances to be advanced."""
-    requested = []
-    running = Issuance.objects.filter(gateway=OuterRef("pk"), finished_at__isnull=True)
-    for gateway in renewable().exclude(Exists(running)).select_related("selected_certificate"):
-        if not _is_due(gateway, now):
-            continue
-        try:
-            issuance = issuing.request(gateway, trigger=Trigger.RENEWAL, now=now)
-        except ProblemError:
-            # Why it cannot start (the terms, a pause that the CA asked for) is a warning that
-            # is computed; the next sweep looks again.
-            continue
-        requested.append(issuance.pk)
+    return begin_due(now).issuances
+
+
+def begin_due(now: datetime.datetime) -> Begun:
+    """Ask for every renewal that is due.
+
+    No more than the CA lets us order, whoever expires first being first. None while the clock
+    cannot be believed or the CA is away.
+    """
+    if doubt := clock.problem(now):
+        return Begun([], doubt)
+    due = _due(now)
+    if not due:
+        return Begun([])
+    around = plans.circumstances(due)
+    planned = {gateway.pk: _plan(gateway, around, now) for gateway in due}
+    ready = [each for each in due if (plan := planned[each.pk]) is not None and plan.at <= now]
+    running = _waiting_to_order()
+    room = max(budget.orders_left(Environment.PRODUCTION, now) - running, 0)
+    requested, refusal = _requested(ready, Trigger.RENEWAL, now, most=room)
+    if refusal is None and len(ready) > room:
+        refusal = budget.why_not(Environment.PRODUCTION, (), now) or starting.queue_is_full(running)
+    if refusal is None and any(plan and plan.reason is Reason.CA_AWAY for plan in planned.values()):
+        refusal = _absence(around, now)
+    return Begun(requested, refusal)
+
+
+def rehearse_due(now: datetime.datetime) -> list[int]:
+    """Ask for the rehearsals that are due; returns the ids of the issuances to be advanced."""
+    if clock.problem(now) or directories.is_away(Environment.STAGING):
+        return []
+    # Farther ahead only a wrong clock has written.
+    moment = Q(next_rehearsal_at__lte=now) | Q(next_rehearsal_at__gt=now + 2 * rehearsal.EVERY)
+    due = _idle(renewable()).filter(moment, rehearses=True)
+    ordered = list(due.order_by("next_rehearsal_at", "pk")[:REHEARSALS_AT_ONCE])
+    if not ordered:
+        return []
+    around = plans.circumstances(ordered)
+    # A renewal that fails tells as much as a rehearsal would.
+    quiet = [gateway for gateway in ordered if plans.stopped_or_paused(gateway, around) is None]
+    requested, _ = _requested(quiet, Trigger.REHEARSAL, now, most=len(quiet))
+    for gateway in _idle(Gateway.objects.filter(pk__in=[each.pk for each in ordered])):
+        # Whoever cannot be rehearsed makes room for the others.
+        plans.rehearse_after_failure(gateway, now)
     return requested
 
 
-def _is_due(gateway: WithAnnotations[Gateway, _LastIssuance], now: datetime.datetime) -> bool:
-    last = Issuance(
-        state=gateway.last_state or State.DONE,
-        attempt=gateway.last_attempt or 0,
-        finished_at=gateway.last_finished_at,
-        retry_not_before=gateway.last_retry_not_before,
+def schedule_all() -> int:
+    """Store anew when each certificate is to be renewed; returns how many there are.
+
+    A new version may decide otherwise than the one that stored it.
+    """
+    found = Certificate.objects.filter(
+        origin=Origin.LETS_ENCRYPT, selected_by__isnull=False
+    ).select_related("renewal_information")
+    count = 0
+    for certificate in found.iterator():
+        plans.schedule(certificate)
+        count += 1
+    return count
+
+
+def _idle(gateways: QuerySet[Gateway]) -> QuerySet[Gateway]:
+    running = Issuance.objects.filter(gateway=OuterRef("pk"), finished_at__isnull=True)
+    return gateways.exclude(Exists(running))
+
+
+def _due(now: datetime.datetime) -> list[Gateway]:
+    """Those that the policy wants renewed by now, failures aside."""
+    at = "selected_certificate__renewal_at"
+    return list(
+        _idle(renewable())
+        .filter(Q(**{f"{at}__lte": now}) | Q(**{f"{at}__isnull": True}))
+        .select_related("selected_certificate__renewal_information")
+        .defer("selected_certificate__chain_pem", "selected_certificate__sealed_key")
+        .order_by("selected_certificate__not_after", "pk")
     )
-    planned = plan(gateway, gateway.selected_certificate, last)
-    return planned is not None and planned.at <= now
+
+
+def _plan(gateway: Gateway, around: plans.Circumstances, now: datetime.datetime) -> Plan | None:
+    return plans.plan(gateway, gateway.selected_certificate, around, now)
+
+
+def _absence(around: plans.Circumstances, now: datetime.datetime) -> Problem | None:
+    for environment in (Environment.PRODUCTION, Environment.STAGING):
+        row = directories.away(around.directories, environment, now)
+        if row is not None and row.away_since is not None:
+            label = directories.label_of(row.url)
+            facts = warnings.AuthorityFacts(label, row.url, row.away_since, row.detail)
+            return warnings.absence(facts, row.away_since)
+    return None
+
+
+def _waiting_to_order() -> int:
+    """How many issuances have yet to place their production order, at most."""
+    running = Issuance.objects.filter(finished_at__isnull=True).exclude(
+        course=Course.REHEARSAL.value
+    )
+    return running.count()
+
+
+def _requested(
+    gateways: list[Gateway], trigger: Trigger, now: datetime.datetime, *, most: int
+) -> tuple[list[int], Problem | None]:
+    """The ids of what was begun, and the first refusal of the others."""
+    requested: list[int] = []
+    refusal: Problem | None = None
+    for gateway in gateways:
+        if len(requested) >= most:
+            break
+        try:
+            issuance = requesting.request(gateway, trigger=trigger, now=now)
+        except ProblemError as error:
+            # Why it cannot start (the terms, a pause that the CA asked for) is a warning that
+            # is computed; the next sweep looks again.
+            refusal = refusal or error.problem
+            continue
+        except Exception:
+            # One gateway's trouble must not keep all others from being renewed.
+            logger.exception("The %s of %s could not begin.", trigger, gateway)
+            continue
+        requested.append(issuance.pk)
+    return requested, refusal

@@ -100,6 +100,8 @@ def _unusable_keys() -> Problem:
                 "or set GATEWAY_ADMIN_ENCRYPTION_KEYS to the keys that were used before."
             ),
         ),
+        # Restoring them is no edit that this console would see.
+        retryable=True,
     )
 
 
@@ -115,4 +117,5 @@ def _cannot_open() -> Problem:
             ),
             "If that key is lost, obtain or import a new certificate.",
         ),
+        retryable=True,
     )

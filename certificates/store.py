@@ -1,27 +1,19 @@
-"""Certificates on disk and in the database: all or nothing, the one before kept.
-
-A set of files is written into a new directory, made durable, and comes into use by the rename of
-one symbolic link, so that no reader ever sees files of two certificates or half of one.
-"""
+"""Certificates in the database, with their sealed keys, and the files in use made from them."""
 
 from __future__ import annotations
 
-import os
+import contextlib
 import re
-import secrets
-import shutil
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from django.conf import settings
 
-from certificates import keys, pem, sealing
+from certificates import disk, keys, pem, sealing
+from certificates.generations import Shelf
 from certificates.models import Certificate, Gateway, Issuance, Origin
 from challenges.problems import Problem, ProblemError, Severity
 
-KEPT_GENERATIONS = 3
-PRIVATE_DIRECTORY = 0o700
-PRIVATE_FILE = 0o600
+KEY_FILE = "privkey.pem"
 _SLUG = re.compile(r"[-a-zA-Z0-9_]+")
 
 
@@ -64,121 +56,99 @@ def private_key(certificate: Certificate) -> bytes:
     return sealing.unseal(certificate.sealed_key, facts.sealing_purpose)
 
 
+def renewal_id(certificate: Certificate) -> str:
+    """What its CA knows the certificate by when it is renewed (RFC 9773 §4.1); empty if by none.
+
+    Also where the stored chain cannot be read: that must not keep from replacing it.
+    """
+    try:
+        chain = pem.split(certificate.chain_pem.encode())
+    except ProblemError:
+        return ""
+    return pem.renewal_id(chain[0])
+
+
 def live_directory(gateway: Gateway) -> Path:
     """Where the gateway's services find the files in use."""
-    return _root() / "live" / _safe(gateway.slug)
+    return _shelf(gateway).link
 
 
 def is_live(gateway: Gateway, certificate: Certificate) -> bool:
-    """Whether the files in use are this certificate's, by its leaf; what cannot be read is not."""
+    """Whether the files in use are this certificate's, each of them, byte by byte.
+
+    What cannot be read is not. Where the key cannot be opened its file only has to be there.
+    """
+    directory = live_directory(gateway)
     try:
-        in_use = (live_directory(gateway) / "cert.pem").read_bytes()
+        files = _public_files(certificate)
+    except ProblemError:
+        return False
+    with contextlib.suppress(ProblemError):
+        files = files | _key_file(certificate)
+    try:
+        return bool((directory / KEY_FILE).read_bytes()) and all(
+            (directory / name).read_bytes() == content for name, content in files.items()
+        )
     except OSError:
         return False
-    return certificate.chain_pem.encode().startswith(in_use) and bool(in_use)
+
+
+def in_use(gateway: Gateway) -> str | None:
+    """Which set of files is in use, for :func:`go_back`; None without any. Raises ProblemError."""
+    shelf = _shelf(gateway)
+    try:
+        return shelf.in_use()
+    except OSError as error:
+        raise ProblemError(_cannot_write(shelf.link, error, is_switched=False)) from error
 
 
 def write_live(gateway: Gateway, certificate: Certificate) -> Path:
     """Put the certificate's files into use; returns their directory.
 
-    Raises ProblemError when they cannot be written; the files in use before then stay as they
-    were, complete.
+    The caller has locked the gateway's row. Raises ProblemError when the files cannot be written;
+    the files in use before then stay as they were, complete.
+
+    What readers may rely on: each file is complete whenever it is opened; the link is never
+    missing once it is there; and whoever resolves the link once and opens all files in that one
+    directory gets files that belong together. Whoever opens them one after the other through
+    the link may get two certificates' files if a switch comes between.
     """
-    files = _files(certificate)
-    link = live_directory(gateway)
-    archive = _root() / "archive" / link.name
+    shelf = _shelf(gateway)
+    files = _public_files(certificate) | _key_file(certificate)
+    before = in_use(gateway)
     try:
-        generation = _write_generation(archive, certificate.pk, files)
-        _switch(link, generation)
+        shelf.put(f"{certificate.pk:08d}", files)
     except OSError as error:
-        raise ProblemError(_cannot_write(link, error)) from error
-    _remove_old_generations(archive, generation)
-    return link
+        is_switched = in_use(gateway) != before
+        raise ProblemError(_cannot_write(shelf.link, error, is_switched=is_switched)) from error
+    return shelf.link
 
 
-def _files(certificate: Certificate) -> dict[str, bytes]:
+def go_back(gateway: Gateway, before: str | None) -> None:
+    """Put the files into use again that :func:`in_use` named. Raises ProblemError."""
+    shelf = _shelf(gateway)
+    try:
+        shelf.use(before)
+    except OSError as error:
+        raise ProblemError(_cannot_write(shelf.link, error, is_switched=True)) from error
+
+
+def _public_files(certificate: Certificate) -> dict[str, bytes]:
     chain = pem.split(certificate.chain_pem.encode())
     leaf, issuers = pem.to_pem(chain[:1]), pem.to_pem(chain[1:])
     return {
         "fullchain.pem": (leaf + issuers).encode(),
         "cert.pem": leaf.encode(),
         "chain.pem": issuers.encode(),
-        "privkey.pem": keys.to_pem(private_key(certificate)),
     }
 
 
-def _write_generation(archive: Path, pk: int, files: dict[str, bytes]) -> Path:
-    archive.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
-    generation = archive / f"{pk:08d}-{secrets.token_hex(4)}"
-    generation.mkdir(mode=PRIVATE_DIRECTORY)
-    try:
-        for name, content in files.items():
-            _write_file(generation / name, content)
-        _sync_directory(generation)
-        _sync_directory(archive)
-    except OSError:
-        shutil.rmtree(generation, ignore_errors=True)
-        raise
-    return generation
+def _key_file(certificate: Certificate) -> dict[str, bytes]:
+    return {KEY_FILE: keys.to_pem(private_key(certificate))}
 
 
-def _write_file(path: Path, content: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    with os.fdopen(os.open(path, flags, PRIVATE_FILE), "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _switch(link: Path, generation: Path) -> None:
-    link.parent.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
-    # Relative, so that the data directory can be moved or mounted elsewhere as a whole.
-    target = os.path.relpath(generation, link.parent)
-    before = str(link.readlink()) if link.is_symlink() else None
-    _point(link, target)
-    try:
-        _sync_directory(link.parent)
-    except OSError:
-        # The caller will say that the files before are in use, so they have to be.
-        if before is None:
-            link.unlink()
-        else:
-            _point(link, before)
-        raise
-
-
-def _point(link: Path, target: str) -> None:
-    """Make the link, or let it point elsewhere, in one step."""
-    fresh = link.parent / f".{link.name}.{secrets.token_hex(4)}"
-    fresh.symlink_to(target, target_is_directory=True)
-    try:
-        fresh.replace(link)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _remove_old_generations(archive: Path, current: Path) -> None:
-    """Keep the last few; a service may still be reading the one before."""
-    others = sorted(
-        (path for path in archive.iterdir() if path != current),
-        key=lambda path: path.stat().st_mtime,
-        reverse=True,
-    )
-    for path in others[KEPT_GENERATIONS - 1 :]:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _root() -> Path:
-    return Path(settings.CONFIGURATION.data_dir)
+def _shelf(gateway: Gateway) -> Shelf:
+    return Shelf(disk.data_directory(), _safe(gateway.slug))
 
 
 def _safe(slug: str) -> str:
@@ -188,13 +158,17 @@ def _safe(slug: str) -> str:
     return slug
 
 
-def _cannot_write(link: Path, error: OSError) -> Problem:
+def _cannot_write(link: Path, error: OSError, *, is_switched: bool) -> Problem:
+    which = (
+        "The new files are in use all the same, but a power cut may take them back."
+        if is_switched
+        else "The files in use before are untouched."
+    )
     return Problem(
         code="certificate-files-not-written",
         severity=Severity.ERROR,
         explanation=(
-            f"The certificate's files could not be written to {link}: {error.strerror}. "
-            "The files in use before are untouched."
+            f"The certificate's files could not be written to {link}: {error.strerror}. {which}"
         ),
         remedy=(
             "Check that the disk is not full and that this user may write to the data directory.",

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import logging
 
 from celery import shared_task
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from certificates import deploying, heartbeats, issuing, leases, renewing
+from certificates import (
+    budget,
+    clock,
+    heartbeats,
+    inquiring,
+    issuing,
+    leases,
+    pauses,
+    queries,
+    renewing,
+    repairing,
+)
 from certificates.models import Component
 from challenges import tokens
+
+# A worker holds what is counted down in its memory, so only short waits are (seconds).
+LONGEST_COUNTDOWN = datetime.timedelta(seconds=60)
 
 logger = logging.getLogger("gateway_admin.tasks")
 
 
 @shared_task
 def advance(pk: int) -> None:
-    """Look at issuance ``pk``."""
-    issuing.advance(pk)
+    """Look at issuance ``pk``, and again when it has waited; the sweep would be later."""
+    wait = issuing.advance(pk)
+    if wait is not None and wait <= LONGEST_COUNTDOWN:
+        advance.apply_async((pk,), countdown=wait.total_seconds())
 
 
 @shared_task
@@ -31,19 +48,52 @@ def heartbeat() -> None:
 
 @shared_task
 def sweep() -> None:
-    """Pick up whatever is due and nobody works on: renewals, steps, expired tokens."""
+    """Pick up whatever is due and nobody works on: renewals, rehearsals, steps, old rows."""
     now = timezone.now()
-    tokens.withdraw_expired(now)
-    renewing.request_due(now)
+    if clock.problem(now) is None:
+        clock.note(now)
+        tokens.withdraw_expired(now)
+        pauses.withdraw_expired(now)
+        budget.forget_old(now)
+        _begin_due(now)
     for pk in leases.due(now).values_list("pk", flat=True):
         advance.delay(pk)
-    heartbeats.beat(Component.SWEEP, now)
+    # Last, so that its age is the age of a sweep that was completed.
+    heartbeats.beat(Component.SWEEP, timezone.now())
+    heartbeats.note_warnings(queries.count_for_sweep(timezone.now()))
+
+
+def _begin_due(now: datetime.datetime) -> None:
+    """What is running goes on, whatever keeps others from beginning."""
+    try:
+        renewing.request_due(now)
+        renewing.rehearse_due(now)
+    except DatabaseError:
+        raise
+    except Exception:
+        logger.exception("What is due could not begin.")
+
+
+@shared_task
+def inquire() -> None:
+    """Ask the CAs when to renew, and whether one that was away is back."""
+    inquiring.ask_due(timezone.now())
+
+
+@shared_task
+def mend() -> None:
+    """Try again what could not be written: one query while nothing is wrong.
+
+    Apart from the sweep, which a disk that hangs must not keep.
+    """
+    repairing.repair(timezone.now(), only_known=True)
 
 
 @shared_task
 def repair() -> None:
-    """Compare the files in use with the rows, at the start and every hour."""
-    deploying.repair(timezone.now())
+    """Make files and plans what the rows say, at the start and every hour."""
+    repairing.repair(timezone.now())
+    renewing.schedule_all()
 
 
 def enqueue_advance(pk: int) -> None:

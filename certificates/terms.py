@@ -8,9 +8,12 @@ import threading
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db import DatabaseError, connections
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from certificates import authority
+from certificates import authority, directories
+from challenges.problems import ProblemError
 
 FRESH = datetime.timedelta(hours=1)
 # A CA that is away shall not make every opening of the form wait for it anew.
@@ -33,12 +36,15 @@ class Terms:
 
 
 def current() -> Terms:
-    """The production CA's present terms. Asks it at most once an hour; never raises."""
+    """The production CA's present terms. Asks it at most once an hour; never raises.
+
+    What else its directory says, such as its profiles, is kept by the way.
+    """
     directory_url = settings.CONFIGURATION.acme_production_url
     key = f"terms-of-service:{directory_url}"
     if cache.get(key) is None:
         asking = threading.Thread(
-            target=_ask, args=(directory_url, key), name="terms-of-service", daemon=True
+            target=_ask_apart, args=(directory_url, key), name="terms-of-service", daemon=True
         )
         asking.start()
         asking.join(PATIENCE)
@@ -46,10 +52,24 @@ def current() -> Terms:
     return known if isinstance(known, Terms) else Terms(notice=_notice())
 
 
+def _ask_apart(directory_url: str, key: str) -> None:
+    """In a thread of its own, which has connections of its own and must leave none behind."""
+    try:
+        _ask(directory_url, key)
+    finally:
+        connections.close_all()
+
+
 def _ask(directory_url: str, key: str) -> None:
     try:
-        directory = authority.fetch_directory(directory_url, settings.CONFIGURATION.acme_ca_bundle)
-    except (authority.AcmeError, authority.UnreachableError, authority.InvalidAnswerError):
+        directory = directories.ask(directory_url, timezone.now())
+    except (
+        authority.AcmeError,
+        authority.UnreachableError,
+        authority.InvalidAnswerError,
+        ProblemError,
+        DatabaseError,
+    ):
         cache.set(key, Terms(notice=_notice()), FAILED.total_seconds())
     else:
         cache.set(key, Terms(url=directory.terms_of_service), FRESH.total_seconds())

@@ -13,6 +13,7 @@ urlpatterns = [
     path("gateways/<slug:slug>/", gateways.gateway, name="gateway"),
     path("gateways/<slug:slug>/settings/", gateways.gateway_settings, name="gateway_settings"),
     path("gateways/<slug:slug>/issue/", gateways.gateway_issue, name="gateway_issue"),
+    path("gateways/<slug:slug>/rehearse/", gateways.gateway_rehearse, name="gateway_rehearse"),
     path("gateways/<slug:slug>/preflight/", gateways.gateway_preflight, name="gateway_preflight"),
     path(
         "gateways/<slug:slug>/use-lets-encrypt/",
@@ -25,6 +26,7 @@ urlpatterns = [
     path("certificates/<int:pk>/", certificates.certificate, name="certificate"),
     path("certificates/<int:pk>/use/", certificates.certificate_use, name="certificate_use"),
     path("issuances/<int:pk>/", issuances.issuance, name="issuance"),
+    path("issuances/<int:pk>/cancel/", issuances.issuance_cancel, name="issuance_cancel"),
     path("warnings/", overview.warnings, name="warnings"),
     path("log/", log.log, name="log"),
 ]

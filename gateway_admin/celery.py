@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging.config
 import os
+import threading
 from pathlib import Path
 
 from celery import Celery, signals
@@ -26,11 +27,24 @@ app.user_options["worker"].add(
 
 
 @signals.celeryd_init.connect
-def add_embedded_beat(**_: object) -> None:
-    """Offer the worker its beat; imported here because it needs the models, hence Django set up."""
-    from gateway_admin.beat import EmbeddedBeat  # noqa: PLC0415
+def add_steps(**_: object) -> None:
+    """Give the worker its beat and its watchdog, however it was started.
 
-    app.steps["worker"].add(EmbeddedBeat)
+    Imported here because they need the models, hence Django set up.
+    """
+    from gateway_admin.beat import EmbeddedBeat  # noqa: PLC0415
+    from gateway_admin.watchdog import WorkerWatchdog  # noqa: PLC0415
+
+    app.steps["worker"].update((EmbeddedBeat, WorkerWatchdog))
+
+
+@signals.beat_init.connect
+def watch_beat(sender: object, **_: object) -> None:
+    """Give a beat that is a process of its own its watchdog; the worker's is watched by that."""
+    from gateway_admin import watchdog  # noqa: PLC0415
+
+    if threading.current_thread() is threading.main_thread():
+        watchdog.watch_beat(sender)
 
 
 @signals.setup_logging.connect

@@ -35,7 +35,9 @@ class Configuration:
     """The settings after defaults, checked. Paths are absolute.
 
     ``public_port`` is where a CA looks for the challenge: 80 everywhere but in the demonstration,
-    whose router cannot bind that.
+    whose router cannot bind that. ``rate_limits`` says whose limits the CA has (``lets-encrypt``,
+    or ``none`` for a CA of one's own); the two limits are those that it has granted to this
+    console's production account, None for the usual ones.
     """
 
     data_dir: Path
@@ -51,6 +53,9 @@ class Configuration:
     public_networks: tuple[Network, ...]
     challenge_host: str
     public_port: int
+    rate_limits: str
+    new_orders_limit: int | None
+    certificates_per_domain_limit: int | None
     log_format: str
     demo: bool
     https: bool
@@ -93,6 +98,11 @@ def load(environ: Mapping[str, str] | None = None) -> Configuration:
         public_networks=_networks(values, "GATEWAY_ADMIN_PUBLIC_NETWORKS"),
         challenge_host=values.get("GATEWAY_ADMIN_CHALLENGE_HOST") or "0.0.0.0,[::]",
         public_port=_port(values, "GATEWAY_ADMIN_DEMO_PUBLIC_PORT", 80),
+        rate_limits=_choice(values, "GATEWAY_ADMIN_RATE_LIMITS", ("lets-encrypt", "none")),
+        new_orders_limit=_granted(values, "GATEWAY_ADMIN_NEW_ORDERS_LIMIT"),
+        certificates_per_domain_limit=_granted(
+            values, "GATEWAY_ADMIN_CERTIFICATES_PER_DOMAIN_LIMIT"
+        ),
         log_format=_choice(values, "GATEWAY_ADMIN_LOG_FORMAT", ("text", "json")),
         demo=values.get("GATEWAY_ADMIN_DEMO", "").lower() in ON,
         https=_behind_https(values),
@@ -228,6 +238,15 @@ def _port(values: Mapping[str, str], variable: str, default: int) -> int:
     text = values.get(variable) or str(default)
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65535):
         raise ConfigurationError(f"{variable} must be a port from 1 to 65535.")
+    return int(text)
+
+
+def _granted(values: Mapping[str, str], variable: str) -> int | None:
+    text = values.get(variable, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 10_000_000):
+        raise ConfigurationError(f"{variable} must be a whole number from 1 to 10000000.")
     return int(text)
 
 

@@ -3,8 +3,8 @@
 Kombu writes a message in place, so that a reader may take an empty or partial one and the worker
 ends with a decoding error; it moves taken messages through the machine's common temporary folder;
 and it shares a table of bindings in a file that two processes write over each other. Here messages
-come and go by renames inside the data directory, and there is no shared table: our tasks have one
-direct queue, which every process declares for itself.
+come and go by renames inside the data directory, and there is no shared table: our queues are
+direct ones, which every process declares for itself. The folder may be wiped at any moment.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from kombu.utils.json import dumps, loads
 logger = logging.getLogger("gateway_admin.broker")
 
 SUFFIX = ".msg"
+# Nobody waits for an older message: every sweep says again what is to be done. What is found
+# that old was mostly sent by a worker to itself, shortly before it was killed.
+STALE_AFTER = 60 * 60  # seconds
 
 
 class Channel(filesystem.Channel):
@@ -63,6 +66,29 @@ class Channel(filesystem.Channel):
             if message is not None:
                 return message
         raise Empty
+
+    def basic_consume(self, queue: str, *arguments: Any, **options: Any) -> Any:
+        """Begin to take messages; first throw away what nobody has taken."""
+        _drop_stale(Path(self.data_folder_in))
+        return super().basic_consume(queue, *arguments, **options)
+
+    def _size(self, queue: str) -> int:
+        return len(_names(Path(self.data_folder_in), queue))
+
+
+def _drop_stale(folder: Path) -> None:
+    oldest = time.time() - STALE_AFTER
+    # Those of all queues, the half taken and the half written ones.
+    for path in _files(folder):
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < oldest:
+                path.unlink()
+
+
+def _files(folder: Path) -> list[Path]:
+    with contextlib.suppress(FileNotFoundError):
+        return [path for path in folder.iterdir() if path.is_file()]
+    return []
 
 
 def _names(folder: Path, queue: str) -> list[str]:

@@ -37,9 +37,10 @@ def broker_answers() -> bool:
     if "data_folder_in" in options:
         folder = str(options["data_folder_in"])
         return Path(folder).is_dir() and os.access(folder, os.R_OK | os.W_OK | os.X_OK)
-    with app.connection_for_write(connect_timeout=BROKER_PATIENCE) as broker:
+    patience = {"socket_timeout": BROKER_PATIENCE, "socket_connect_timeout": BROKER_PATIENCE}
+    with app.connection_for_write(transport_options=patience) as broker:
         try:
-            broker.ensure_connection(max_retries=1, timeout=BROKER_PATIENCE)
+            broker.ensure_connection(max_retries=0)
         except (KombuError, OSError):
             return False
         return True

@@ -136,6 +136,14 @@ LOGGING = logs.configuration(CONFIGURATION.log_format)
 # and that one lacks a password that was given by file.
 CELERY_BROKER_URL = CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = CONFIGURATION.broker_url
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Back soon after the broker is, however long that was away.
+CELERY_WORKER_CONSUMER = "gateway_admin.consumer:Consumer"
+# After a reconnect Celery would take fewer messages at a time, and has been seen to leave it so.
+CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = False
+# Concerns late acknowledgement, which we do not use; saying nothing brings a warning each time.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+# Who sends a message does not wait for a broker that is away: the sweep finds the row anyway.
+_CONNECT_ONCE = {"max_retries": 1, "interval_start": 0.2, "interval_step": 0, "interval_max": 0.2}
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     {
         "data_folder_in": str(CONFIGURATION.data_dir / "broker"),
@@ -143,7 +151,13 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
         "polling_interval": 0.05,
     }
     if CONFIGURATION.broker_url.startswith("filesystem:")
-    else {"socket_timeout": 10, "socket_connect_timeout": 3}
+    else {
+        "socket_timeout": 10,
+        "socket_connect_timeout": 3,
+        # A consumer whose connection leads nowhere finds out and connects anew within 7 seconds.
+        "health_check_interval": 3,
+        **_CONNECT_ONCE,
+    }
 )
 CELERY_TASK_IGNORE_RESULT = True
 # Never: see keep_sound_connections in celery.py.
@@ -162,6 +176,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "certificates.tasks.heartbeat",
         "schedule": 10.0,
         "options": {"expires": 30},
+    },
+    "inquire": {
+        "task": "certificates.tasks.inquire",
+        "schedule": 60.0,
+        "options": {"expires": 120},
+    },
+    "mend": {
+        "task": "certificates.tasks.mend",
+        "schedule": 60.0,
+        "options": {"expires": 60},
     },
     "repair": {
         "task": "certificates.tasks.repair",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from pytest_django import Settings
 
 from tests.parts.chromium import Pages, chromium
 from tests.parts.dns import DnsServer
+from tests.parts.faulty_ca import FaultyAuthorities, FaultyCa, StartFaultyAuthorities
 from tests.parts.pebble import PebbleOptions, StartAuthorities, TestAuthorities, start_authorities
 from tests.parts.postgresql import PostgreSQL
 from tests.parts.processes import free_port
@@ -40,9 +41,50 @@ from tests.parts.valkey import Valkey
 django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--soak`` repeats what is decided by chance as often as the targets ask for."""
+    parser.addoption(
+        "--soak", action="store_true", help="repeat what chance decides, and run what takes long"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what is marked ``soak`` to runs with ``--soak``; pytest says how many that are."""
+    if config.getoption("--soak"):
+        return
+    left = [item for item in items if item.get_closest_marker("soak")]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The worst of each figure that tests have recorded with ``record_property``."""
+    worst: dict[str, float] = {}
+    for report in terminalreporter.getreports("passed"):
+        test, _, _ = report.nodeid.partition("[")
+        for name, value in report.user_properties:
+            if isinstance(value, float):
+                worst[f"{test}: {name}"] = max(value, worst.get(f"{test}: {name}", value))
+    for figure, value in sorted(worst.items()):
+        terminalreporter.write_line(f"{figure}: {value:g} at worst")
+
+
 def pytest_unconfigure() -> None:
     """Delete the data directory of the test run."""
     _run_directory.cleanup()
+
+
+@pytest.fixture(scope="session")
+def soak(pytestconfig: pytest.Config) -> bool:
+    """Whether this run may take hours."""
+    return bool(pytestconfig.getoption("--soak"))
+
+
+@pytest.fixture(scope="session")
+def repetitions(soak: bool) -> Callable[[int, int], int]:
+    """``repetitions(10, 100)``: so often, and so often with ``--soak``."""
+    return lambda usual, soaking: soaking if soak else usual
 
 
 @pytest.fixture
@@ -97,6 +139,27 @@ def start_acme(dns_server: DnsServer, tmp_path: Path) -> Iterator[StartAuthoriti
                     )
                 )
             )
+
+        yield start
+
+
+@pytest.fixture
+def faulty_ca(authorities: TestAuthorities) -> Iterator[FaultyCa]:
+    """A faulty CA before the production server of the test run, which must not be restarted."""
+    with closing(FaultyCa(authorities.production, authorities.https)) as ca:
+        yield ca
+
+
+@pytest.fixture
+def start_faulty_acme(start_acme: StartAuthorities) -> Iterator[StartFaultyAuthorities]:
+    """Starts staging and production behind faulty CAs, for this test alone."""
+    with ExitStack() as stack:
+
+        def start(
+            options: PebbleOptions | None = None, *, http_port: int | None = None, seed: int = 0
+        ) -> FaultyAuthorities:
+            behind = start_acme(options, http_port=http_port)
+            return stack.enter_context(closing(FaultyAuthorities.before(behind, seed=seed)))
 
         yield start
 

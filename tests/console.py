@@ -18,6 +18,7 @@ from pytest_django import Settings
 from certificates import pem, sealing, store
 from certificates.models import Certificate, Gateway, Issuance, Origin, Trigger
 from certificates.policy.issuance import State
+from certificates.policy.names import identifier_set
 from certificates.terms import Terms
 from challenges.models import NetworkSettings
 from gateway_admin.models import Role, User
@@ -92,6 +93,7 @@ def make_issuance(gateway: Gateway, state: State = State.DONE, **fields: object)
     now = timezone.now()
     defaults: dict[str, object] = {
         "names": gateway.names,
+        "identifier_set": identifier_set(gateway.names),
         "key_type": gateway.key_type,
         "trigger": Trigger.MANUAL,
         "started_at": now - datetime.timedelta(minutes=1),

@@ -5,6 +5,7 @@ It speaks our dataclasses and aware UTC times, so that nothing of those librarie
 
 from __future__ import annotations
 
+from certificates.authority.account_keys import AccountKey, new_account_key
 from certificates.authority.answers import (
     AcmeError,
     AuthorizationAnswer,
@@ -12,14 +13,16 @@ from certificates.authority.answers import (
     Directory,
     InvalidAnswerError,
     OrderAnswer,
+    RenewalInformationAnswer,
     UnreachableError,
 )
-from certificates.authority.client import (
-    AccountKey,
-    Authority,
-    connection,
+from certificates.authority.client import Authority
+from certificates.authority.connections import connection
+from certificates.authority.reading import (
+    Reader,
     fetch_directory,
-    new_account_key,
+    fetch_renewal_information,
+    reader,
 )
 
 __all__ = [
@@ -31,8 +34,12 @@ __all__ = [
     "Directory",
     "InvalidAnswerError",
     "OrderAnswer",
+    "Reader",
+    "RenewalInformationAnswer",
     "UnreachableError",
     "connection",
     "fetch_directory",
+    "fetch_renewal_information",
     "new_account_key",
+    "reader",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections.abc import Mapping
 
 from certificates.policy.acme_problems import CaProblem
 
@@ -26,7 +27,11 @@ class InvalidAnswerError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Directory:
-    """What a CA offers (RFC 8555 §7.1.1)."""
+    """What a CA offers (RFC 8555 §7.1.1).
+
+    ``renewal_info`` is empty where it offers none (RFC 9773 §4.1). ``profiles`` are descriptions
+    by name (draft-aaron-acme-profiles), written by the CA and so hostile text.
+    """
 
     url: str
     new_nonce: str
@@ -34,6 +39,21 @@ class Directory:
     new_order: str
     terms_of_service: str
     external_account_required: bool
+    renewal_info: str = ""
+    profiles: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class RenewalInformationAnswer:
+    """When a CA suggests to renew a certificate (RFC 9773 §4.2).
+
+    ``explanation_url`` is a web link for people, or empty.
+    """
+
+    window_start: datetime.datetime
+    window_end: datetime.datetime
+    explanation_url: str
+    retry_after: datetime.datetime | None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,20 +5,19 @@ Believes nothing that the CA says without a look; never sleeps, never repeats a 
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import datetime
-import json
+import http.cookiejar
 import time
 from pathlib import Path
-from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-from acme import messages
 from josepy.errors import DeserializationError
-from josepy.interfaces import JSONDeSerializable
 from josepy.json_util import decode_b64jose
+from urllib3.exceptions import HTTPError
 
 from certificates.authority.answers import (
     AcmeError,
@@ -26,26 +25,26 @@ from certificates.authority.answers import (
     InvalidAnswerError,
     UnreachableError,
 )
-from certificates.policy.acme_problems import URN, CaProblem
+from certificates.authority.bounded import (
+    CONNECT_TIMEOUT,
+    READ_TIMEOUT,
+    BoundedAdapter,
+    Deadline,
+)
+from certificates.authority.documents import read_directory, read_refusal
 from certificates.policy.retry import parse_retry_after
 
 USER_AGENT = "gateway-admin/0.1 (+acme)"
-CONNECT_TIMEOUT = 10.0  # seconds
-READ_TIMEOUT = 20.0  # seconds
+# Seconds that a question may take with everything that belongs to it: the directory, a nonce, and
+# further tries after refused nonces. Shorter than what is left of a lease that has been kept.
+EXCHANGE_LIMIT = 25.0
 MAX_BODY = 1024 * 1024  # bytes
+CHUNK = 65536  # bytes
+MOST_NONCES = 50
+LONGEST_URL = 500  # characters, as the rows keep them
+# A CA may move its resources, and a connection may be kept for months.
+DIRECTORY_LIFETIME = 3600.0  # seconds
 IDLE_LIMIT = 20.0  # seconds after which a kept connection is not trusted to be alive
-
-# What the libraries raise for documents that are none, or are nested a thousand deep.
-_NOT_ACME = (
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    RecursionError,
-    DeserializationError,
-)
-
-_Parsed = TypeVar("_Parsed", bound=JSONDeSerializable)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,21 +57,40 @@ class Answer:
 class Transport:
     """HTTPS with bounded bodies and times, a pool of nonces, and the CA's directory."""
 
-    def __init__(self, directory_url: str, ca_bundle: Path | None) -> None:
+    def __init__(
+        self, directory_url: str, ca_bundle: Path | None, limit: float = EXCHANGE_LIMIT
+    ) -> None:
         self._url = directory_url
+        self._limit = limit
+        self._deadline = Deadline()
         self._verify: str | bool = str(ca_bundle) if ca_bundle else True
         self._session = requests.Session()
+        self._session.mount("https://", BoundedAdapter(self._deadline))
+        # ACME knows no cookies, and what a CA says should not pile up here.
+        self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=()))
         # The environment's proxies, read once: requests would read them for every request.
         self._session.proxies = requests.utils.get_environ_proxies(directory_url)
         self._session.trust_env = False
         self._used_at = time.monotonic()
-        self._nonces: list[bytes] = []
+        self._nonces: collections.deque[bytes] = collections.deque(maxlen=MOST_NONCES)
         self._directory: Directory | None = None
+        self._directory_read_at = 0.0
+
+    def close(self) -> None:
+        """Give up the kept connection; the next request makes another."""
+        self._session.close()
+
+    def deadline(self) -> contextlib.AbstractContextManager[None]:
+        """All requests inside must end in the time of one; one alone has a deadline anyway."""
+        return self._deadline.within(self._limit)
 
     def directory(self) -> Directory:
-        """The directory, asked for once."""
-        if self._directory is None:
-            self._directory = self._read_directory()
+        """The directory, asked for once an hour at most."""
+        now = time.monotonic()
+        if self._directory is None or now - self._directory_read_at > DIRECTORY_LIFETIME:
+            answer = self.send("GET", self._url)
+            self._directory = read_directory(self._url, answer.body, self.trusted)
+            self._directory_read_at = now
         return self._directory
 
     def trusted(self, url: str) -> str:
@@ -81,6 +99,8 @@ class Transport:
             parts = urlsplit(url)
         except ValueError as error:
             raise InvalidAnswerError(f"the CA named no proper address: {url[:200]}") from error
+        if len(url) > LONGEST_URL or not (url.isascii() and url.isprintable()) or " " in url:
+            raise InvalidAnswerError(f"the CA named no proper address: {url[:200]}")
         if parts.scheme != "https" or parts.netloc != urlsplit(self._url).netloc:
             raise InvalidAnswerError(f"the CA named an address that is not its own: {url[:200]}")
         return url
@@ -107,7 +127,7 @@ class Transport:
             response.headers.get("Retry-After"), datetime.datetime.now(datetime.UTC)
         )
         if not response.ok:
-            raise AcmeError(_refusal(response.status_code, body, retry_after))
+            raise AcmeError(read_refusal(response.status_code, body, retry_after))
         if response.is_redirect:
             raise InvalidAnswerError(f"the CA redirects {url}, which ACME does not do")
         return Answer(response.headers, body, retry_after)
@@ -117,87 +137,56 @@ class Transport:
     ) -> tuple[requests.Response, bytes]:
         if time.monotonic() - self._used_at > IDLE_LIMIT:
             self._session.close()
-        try:
-            with self._session.request(
-                method,
-                url,
-                data=data,
-                headers={
-                    "User-Agent": USER_AGENT,
-                    "Accept": accept,
-                    **({"Content-Type": "application/jose+json"} if data else {}),
-                },
-                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-                verify=self._verify,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                body = _bounded(response)
-        except requests.RequestException as error:
-            raise UnreachableError(_reason(error)) from error
+        with self.deadline():
+            try:
+                response, body = self._request(method, url, data, accept)
+            # An OSError of its own kind is a CA bundle that is not there.
+            except (requests.RequestException, OSError, HTTPError) as error:
+                reason = _reason(error)
+                if self._deadline.has_passed:
+                    reason = f"the CA took longer than {self._limit:g} seconds: {reason}"
+                raise UnreachableError(reason) from error
         self._used_at = time.monotonic()
         return response, body
 
-    def _read_directory(self) -> Directory:
-        answer = self.send("GET", self._url)
-        body = parse(messages.Directory, answer)
-        try:
-            return Directory(
-                url=self._url,
-                new_nonce=self.trusted(str(body["newNonce"])),
-                new_account=self.trusted(str(body["newAccount"])),
-                new_order=self.trusted(str(body["newOrder"])),
-                terms_of_service=_web_link(body.meta.terms_of_service),
-                external_account_required=bool(body.meta.external_account_required),
-            )
-        except (KeyError, AttributeError, TypeError) as error:
-            raise InvalidAnswerError(f"{self._url} is not an ACME directory") from error
+    def _request(
+        self, method: str, url: str, data: str | None, accept: str
+    ) -> tuple[requests.Response, bytes]:
+        with self._session.request(
+            method,
+            url,
+            data=data,
+            headers={
+                "User-Agent": USER_AGENT,
+                "Accept": accept,
+                "Accept-Encoding": "identity",
+                **({"Content-Type": "application/jose+json"} if data else {}),
+            },
+            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+            verify=self._verify,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            return response, _bounded(response)
 
 
 def _bounded(response: requests.Response) -> bytes:
-    body = b""
-    deadline = time.monotonic() + READ_TIMEOUT
-    for chunk in response.iter_content(65536):
+    """The body, up to a limit; what is larger or would have to be unpacked is not read."""
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise InvalidAnswerError("the CA's answer is compressed, which was not asked for")
+    promised = response.headers.get("Content-Length", "")
+    too_large = promised.isdecimal() and int(promised[:20]) > MAX_BODY
+    body = bytearray()
+    chunks = response.iter_content(CHUNK)
+    while not too_large and (chunk := next(chunks, b"")):
         body += chunk
-        if len(body) > MAX_BODY:
-            raise InvalidAnswerError("the CA's answer is larger than 1 MiB")
-        if time.monotonic() > deadline:
-            raise UnreachableError("the CA's answer took too long to arrive")
-    return body
+        too_large = len(body) > MAX_BODY
+    if too_large:
+        raise InvalidAnswerError("the CA's answer is larger than 1 MiB")
+    return bytes(body)
 
 
-def _refusal(status: int, body: bytes, retry_after: datetime.datetime | None) -> CaProblem:
-    try:
-        error = messages.Error.from_json(json.loads(body))
-    except _NOT_ACME:
-        text = body[:500].decode("utf-8", "replace")
-        return CaProblem("", f"HTTP status {status}: {text}", status, retry_after=retry_after)
-    return dataclasses.replace(read_problem(error), status=status, retry_after=retry_after)
-
-
-def read_problem(error: messages.Error, identifier: str = "") -> CaProblem:
-    named = getattr(error, "identifier", None)
-    return CaProblem(
-        type=str(error.typ or "").removeprefix(URN)[:64],
-        detail=str(error.detail or "")[:4000],
-        identifier=str(named.value) if named is not None else identifier,
-        subproblems=tuple(read_problem(sub) for sub in (error.subproblems or ())[:100]),
-    )
-
-
-def parse(kind: type[_Parsed], answer: Answer) -> Any:
-    try:
-        return kind.from_json(json.loads(answer.body))
-    except _NOT_ACME as error:
-        raise InvalidAnswerError(f"the CA's answer is not ACME: {error!s:.300}") from error
-
-
-def _web_link(url: object) -> str:
-    text = str(url or "")
-    return text if urlsplit(text).scheme in {"https", "http"} else ""
-
-
-def _reason(error: requests.RequestException) -> str:
+def _reason(error: Exception) -> str:
     cause: BaseException = error
     while cause.args and isinstance(cause.args[0], BaseException):
         cause = cause.args[0]

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from certificates import terms
+from certificates import directories, terms
 from certificates.configuring import Wishes
 from certificates.forms.checked import CheckedForm, port_field, scenario_field
 from certificates.models import CertificateSource, Gateway
+from certificates.policy import profiles
+from certificates.policy.issuance import Environment
 from certificates.policy.keys import KeyType
 from challenges.models import NetworkSettings
 
@@ -69,6 +74,14 @@ class GatewayForm(CheckedForm):
         help_text=_("ECDSA P-256 suits nearly everybody; choose RSA for very old mail programs."),
         error_messages={"required": _("Choose a key type.")},
     )
+    rehearses = forms.BooleanField(
+        label=_("Rehearse the renewal every two weeks"),
+        required=False,
+        help_text=_(
+            "A test with the CA's staging environment, so that you hear of a closed port or a "
+            "changed address long before it matters. The certificate in use is not touched."
+        ),
+    )
     agree_terms = forms.BooleanField(
         label=_("I agree to the Let's Encrypt terms of service"), required=False
     )
@@ -87,12 +100,34 @@ class GatewayForm(CheckedForm):
         self.gateway = gateway
         if not ask_slug:
             del self.fields["slug"]
+        self.profile_notice = self._offer_profiles()
         self.fields["agree_terms"].help_text = format_html(
             '{} <a href="{}" target="_blank" rel="noopener noreferrer">{}</a>',
             _("Needed for certificates from Let's Encrypt:"),
             self.terms.link,
             _("read the terms of service"),
         )
+
+    def _offer_profiles(self) -> str:
+        """Offer the CA's profiles, or none where it has none; returns what is wrong with them."""
+        offered = directories.profiles(Environment.PRODUCTION) or {}
+        stored = self.gateway.profile
+        if not offered and not stored:
+            return ""
+        self.fields["profile"] = forms.ChoiceField(
+            label=_("Certificate profile"),
+            required=False,
+            choices=_profile_choices(offered, stored),
+            widget=forms.RadioSelect,
+            help_text=_("What kind of certificate Let's Encrypt is asked for."),
+            error_messages={"invalid_choice": _("The CA offers no profile “%(value)s”.")},
+        )
+        if not stored or stored in offered:
+            return ""
+        return gettext(
+            "The CA does not offer the profile “%(profile)s” any more and will refuse to give such "
+            "a certificate. Choose another one."
+        ) % {"profile": stored}
 
     @property
     def terms_notice(self) -> str:
@@ -128,6 +163,8 @@ class GatewayForm(CheckedForm):
             challenge_port=typed("challenge_port"),
             certificate_source=typed("certificate_source"),
             key_type=typed("key_type"),
+            profile=typed("profile"),
+            rehearses=typed("rehearses"),
             agree_terms=typed("agree_terms"),
         )
 
@@ -159,8 +196,28 @@ def _initial(gateway: Gateway, present: terms.Terms) -> dict[str, object]:
         "challenge_port": network.challenge_port,
         "certificate_source": gateway.certificate_source,
         "key_type": gateway.key_type,
+        "profile": gateway.profile,
+        "rehearses": gateway.rehearses,
         "agree_terms": _has_agreed(gateway, present),
     }
+
+
+def _profile_choices(offered: Mapping[str, str], stored: str) -> list[tuple[str, SafeString]]:
+    """The CA's own choice first; one that is stored and no longer offered stays."""
+    described = [profiles.describe(name, text) for name, text in sorted(offered.items())]
+    if stored and stored not in offered:
+        described.append(profiles.describe(stored, gettext("The CA does not offer it any more.")))
+    default = gettext(
+        "Whatever Let's Encrypt gives to those who do not choose. Right for nearly everybody."
+    )
+    return [
+        ("", _with_explanation(gettext("The CA's default"), default)),
+        *((each.name, _with_explanation(each.label, each.explanation)) for each in described),
+    ]
+
+
+def _with_explanation(label: str, explanation: str) -> SafeString:
+    return format_html('{} <span class="choice-help">{}</span>', label, explanation)
 
 
 def _has_agreed(gateway: Gateway, present: terms.Terms) -> bool:

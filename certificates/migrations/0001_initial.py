@@ -36,6 +36,37 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="Backoff",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("identifier_set", models.CharField(max_length=64, unique=True)),
+                ("failures", models.PositiveIntegerField(default=0, help_text="In a row.")),
+                ("last_failure_at", models.DateTimeField()),
+                ("not_before", models.DateTimeField(help_text="No automatic attempt before then.")),
+                (
+                    "is_stopped",
+                    models.BooleanField(
+                        default=False,
+                        help_text="The problem is permanent: nothing is tried until an edit.",
+                    ),
+                ),
+                (
+                    "away_directory_url",
+                    models.URLField(
+                        blank=True,
+                        help_text="The CA that was away: its return ends the pause.",
+                        max_length=500,
+                    ),
+                ),
+                ("problem_facts", models.JSONField()),
+            ],
+        ),
+        migrations.CreateModel(
             name="Certificate",
             fields=[
                 (
@@ -55,23 +86,64 @@ class Migration(migrations.Migration):
                         max_length=16,
                     ),
                 ),
-                ("chain_pem", models.TextField(help_text="Leaf first, then its issuers in order.")),
-                ("sealed_key", models.TextField()),
-                ("names", models.JSONField(default=list)),
-                ("subject", models.CharField(blank=True, max_length=500)),
-                ("issuer", models.CharField(blank=True, max_length=500)),
+                ("not_before", models.DateTimeField()),
+                ("not_after", models.DateTimeField()),
+                (
+                    "renewal_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When the policy wants it renewed, failures aside; none unless we renew it.",
+                        null=True,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("key_type", models.CharField(max_length=16)),
                 ("serial", models.CharField(help_text="Hexadecimal, lower case.", max_length=64)),
                 (
                     "sha256",
                     models.CharField(help_text="Of the leaf's DER; hexadecimal.", max_length=64),
                 ),
-                ("key_type", models.CharField(max_length=16)),
-                ("not_before", models.DateTimeField()),
-                ("not_after", models.DateTimeField()),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("names", models.JSONField(default=list)),
+                ("subject", models.CharField(blank=True, max_length=500)),
+                ("issuer", models.CharField(blank=True, max_length=500)),
+                ("chain_pem", models.TextField(help_text="Leaf first, then its issuers in order.")),
+                ("sealed_key", models.TextField()),
             ],
             options={
                 "ordering": ("-created_at", "-pk"),
+            },
+        ),
+        migrations.CreateModel(
+            name="Directory",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("url", models.URLField(max_length=500, unique=True)),
+                (
+                    "profiles",
+                    models.JSONField(blank=True, default=dict, help_text="Descriptions by name."),
+                ),
+                ("has_renewal_information", models.BooleanField(default=False)),
+                (
+                    "read_at",
+                    models.DateTimeField(blank=True, help_text="When it last answered.", null=True),
+                ),
+                ("away_since", models.DateTimeField(blank=True, null=True)),
+                ("next_probe_at", models.DateTimeField(blank=True, null=True)),
+                ("failed_probes", models.PositiveIntegerField(default=0)),
+                ("returned_at", models.DateTimeField(blank=True, null=True)),
+                ("next_order_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "detail",
+                    models.TextField(blank=True, help_text="What the last failed attempt said."),
+                ),
+            ],
+            options={
+                "verbose_name_plural": "directories",
             },
         ),
         migrations.CreateModel(
@@ -89,6 +161,26 @@ class Migration(migrations.Migration):
                         choices=[("worker", "Worker"), ("beat", "Beat"), ("sweep", "Sweep")],
                         max_length=16,
                         unique=True,
+                    ),
+                ),
+                ("seen_at", models.DateTimeField()),
+                (
+                    "warnings",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="How many the sweep has counted, so that no page has to for a number.",
+                        null=True,
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="LastSeen",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
                 ("seen_at", models.DateTimeField()),
@@ -130,6 +222,21 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "profile",
+                    models.CharField(
+                        blank=True,
+                        help_text="A profile of the CA by name; empty for its default.",
+                        max_length=64,
+                    ),
+                ),
+                (
+                    "rehearses",
+                    models.BooleanField(
+                        default=True, help_text="Whether the renewal is rehearsed every two weeks."
+                    ),
+                ),
+                ("next_rehearsal_at", models.DateTimeField(blank=True, null=True)),
+                (
                     "terms_of_service_url",
                     models.URLField(
                         blank=True,
@@ -138,6 +245,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("terms_agreed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "files_problem",
+                    models.JSONField(
+                        blank=True,
+                        help_text="Why the files in use are not the selected certificate's.",
+                        null=True,
+                    ),
+                ),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
                 (
@@ -196,7 +311,20 @@ class Migration(migrations.Migration):
                         choices=[
                             ("manual", "Requested by an administrator"),
                             ("renewal", "Automatic renewal"),
+                            ("rehearsal", "Rehearsal of the renewal"),
                         ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "course",
+                    models.CharField(
+                        choices=[
+                            ("tested", "tested"),
+                            ("direct", "direct"),
+                            ("rehearsal", "rehearsal"),
+                        ],
+                        default="tested",
                         max_length=16,
                     ),
                 ),
@@ -206,7 +334,15 @@ class Migration(migrations.Migration):
                         help_text="As asked for at the start; later edits do not change it."
                     ),
                 ),
+                (
+                    "identifier_set",
+                    models.CharField(
+                        help_text="The fingerprint of the names, whatever their order.",
+                        max_length=64,
+                    ),
+                ),
                 ("key_type", models.CharField(max_length=16)),
+                ("profile", models.CharField(blank=True, max_length=64)),
                 (
                     "attempt",
                     models.PositiveIntegerField(
@@ -222,15 +358,13 @@ class Migration(migrations.Migration):
                         default=0, help_text="Transient failures in a row of the present step."
                     ),
                 ),
-                ("next_step_at", models.DateTimeField(blank=True, null=True)),
                 (
-                    "retry_not_before",
+                    "failing_since",
                     models.DateTimeField(
-                        blank=True,
-                        help_text="The CA asked not to be asked again before then.",
-                        null=True,
+                        blank=True, help_text="When the first of these failures was.", null=True
                     ),
                 ),
+                ("next_step_at", models.DateTimeField(blank=True, null=True)),
                 ("lease_owner", models.CharField(blank=True, max_length=64)),
                 ("lease_expires_at", models.DateTimeField(blank=True, null=True)),
                 ("started_at", models.DateTimeField()),
@@ -347,6 +481,15 @@ class Migration(migrations.Migration):
                 ),
                 ("sealed_key", models.TextField()),
                 ("csr_pem", models.TextField()),
+                ("profile", models.CharField(blank=True, help_text="As asked for.", max_length=64)),
+                (
+                    "replaces",
+                    models.CharField(
+                        blank=True,
+                        help_text="The certificate that is renewed, by its RFC 9773 identifier, as asked for.",
+                        max_length=255,
+                    ),
+                ),
                 ("url", models.URLField(blank=True, max_length=500)),
                 ("finalize_url", models.URLField(blank=True, max_length=500)),
                 ("authorization_urls", models.JSONField(blank=True, default=list)),
@@ -360,6 +503,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("challenges_answered", models.BooleanField(default=False)),
+                (
+                    "is_handed_over",
+                    models.BooleanField(
+                        default=False,
+                        help_text="The CA is being sent the certificate request, or has been.",
+                    ),
+                ),
                 (
                     "polls",
                     models.PositiveIntegerField(
@@ -381,6 +531,122 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="orders",
                         to="certificates.issuance",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="LimitUse",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("directory_url", models.URLField(max_length=500)),
+                (
+                    "limit",
+                    models.CharField(
+                        choices=[
+                            ("new-orders", "new-orders"),
+                            ("certificates-per-domain", "certificates-per-domain"),
+                            ("certificates-per-set", "certificates-per-set"),
+                            ("failed-authorizations", "failed-authorizations"),
+                        ],
+                        max_length=32,
+                    ),
+                ),
+                (
+                    "subject",
+                    models.CharField(
+                        blank=True,
+                        help_text="A name, a domain or a set of names; else empty.",
+                        max_length=253,
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                (
+                    "order",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="limit_uses",
+                        to="certificates.order",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Pause",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("directory_url", models.URLField(max_length=500)),
+                (
+                    "scope",
+                    models.CharField(
+                        choices=[
+                            ("ca", "ca"),
+                            ("account", "account"),
+                            ("registered-domain", "registered-domain"),
+                            ("identifier-set", "identifier-set"),
+                            ("identifier", "identifier"),
+                        ],
+                        max_length=32,
+                    ),
+                ),
+                (
+                    "subject",
+                    models.CharField(
+                        blank=True,
+                        help_text="A name, a domain or a set of names; else empty.",
+                        max_length=253,
+                    ),
+                ),
+                ("until", models.DateTimeField()),
+                ("problem_facts", models.JSONField()),
+            ],
+            options={
+                "indexes": [models.Index(fields=["until"], name="certificate_until_973586_idx")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("directory_url", "scope", "subject"), name="one_pause_per_subject"
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="RenewalInformation",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("window_start", models.DateTimeField(blank=True, null=True)),
+                ("window_end", models.DateTimeField(blank=True, null=True)),
+                ("explanation_url", models.URLField(blank=True, max_length=500)),
+                (
+                    "checked_at",
+                    models.DateTimeField(
+                        blank=True, help_text="The last usable answer.", null=True
+                    ),
+                ),
+                ("next_check_at", models.DateTimeField()),
+                ("failures", models.PositiveIntegerField(default=0, help_text="In a row.")),
+                (
+                    "certificate",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="renewal_information",
+                        to="certificates.certificate",
                     ),
                 ),
             ],
@@ -414,6 +680,7 @@ class Migration(migrations.Migration):
                             ("running", "Running"),
                             ("done", "Done"),
                             ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
                         ],
                         default="running",
                         max_length=16,
@@ -439,13 +706,25 @@ class Migration(migrations.Migration):
             index=models.Index(fields=["hostname"], name="certificate_hostnam_878fc0_idx"),
         ),
         migrations.AddIndex(
+            model_name="gateway",
+            index=models.Index(fields=["next_rehearsal_at"], name="certificate_next_re_6c3fbc_idx"),
+        ),
+        migrations.AddIndex(
             model_name="issuance",
             index=models.Index(fields=["next_step_at"], name="certificate_next_st_7d9654_idx"),
         ),
         migrations.AddIndex(
             model_name="issuance",
             index=models.Index(
-                fields=["gateway", "-started_at"], name="certificate_gateway_c30460_idx"
+                fields=["gateway", "-started_at", "-id"], name="certificate_gateway_0321e8_idx"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="issuance",
+            index=models.Index(
+                condition=models.Q(("problem_facts__isnull", False)),
+                fields=["gateway"],
+                name="issuance_with_problem",
             ),
         ),
         migrations.AddConstraint(
@@ -466,6 +745,24 @@ class Migration(migrations.Migration):
                 name="one_live_issuance_per_gateway",
             ),
         ),
+        migrations.AddConstraint(
+            model_name="issuance",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            certificates.policy.issuance.State["CANCELLED"],
+                            certificates.policy.issuance.State["DONE"],
+                            certificates.policy.issuance.State["FAILED"],
+                        ],
+                    ),
+                    _negated=True,
+                ),
+                fields=("identifier_set",),
+                name="one_live_issuance_per_identifier_set",
+            ),
+        ),
         migrations.AddIndex(
             model_name="event",
             index=models.Index(fields=["-at", "-id"], name="certificate_at_dcc267_idx"),
@@ -484,6 +781,10 @@ class Migration(migrations.Migration):
                 fields=["gateway", "-not_after"], name="certificate_gateway_b6415b_idx"
             ),
         ),
+        migrations.AddIndex(
+            model_name="certificate",
+            index=models.Index(fields=["renewal_at"], name="certificate_renewal_04c76c_idx"),
+        ),
         migrations.AddConstraint(
             model_name="certificate",
             constraint=models.UniqueConstraint(
@@ -497,6 +798,21 @@ class Migration(migrations.Migration):
                 fields=("issuance", "environment"),
                 name="one_live_order_per_environment",
             ),
+        ),
+        migrations.AddIndex(
+            model_name="limituse",
+            index=models.Index(
+                fields=["directory_url", "limit", "subject", "at"],
+                name="certificate_directo_92f7e8_idx",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="limituse",
+            index=models.Index(fields=["at"], name="certificate_at_ce6add_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="renewalinformation",
+            index=models.Index(fields=["next_check_at"], name="certificate_next_ch_a59c2a_idx"),
         ),
         migrations.AddConstraint(
             model_name="stage",

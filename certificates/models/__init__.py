@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from certificates.models.account import Account
+from certificates.models.backoff import Backoff
 from certificates.models.certificate import Certificate, Origin
+from certificates.models.clock import LastSeen
+from certificates.models.directory import Directory
 from certificates.models.event import Event, Level
 from certificates.models.gateway import CertificateSource, Gateway
 from certificates.models.heartbeat import Component, Heartbeat
 from certificates.models.issuance import Issuance, Stage, StageState, Trigger
+from certificates.models.limit_use import LimitUse
 from certificates.models.order import Order, OrderStatus
+from certificates.models.pause import Pause
+from certificates.models.renewal_information import RenewalInformation
 
 __all__ = [
     "Account",
+    "Backoff",
     "Certificate",
     "CertificateSource",
     "Component",
+    "Directory",
     "Event",
     "Gateway",
     "Heartbeat",
     "Issuance",
+    "LastSeen",
     "Level",
+    "LimitUse",
     "Order",
     "OrderStatus",
     "Origin",
+    "Pause",
+    "RenewalInformation",
     "Stage",
     "StageState",
     "Trigger",

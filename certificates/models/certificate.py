@@ -30,17 +30,23 @@ class Certificate(models.Model):
         related_name="certificate",
     )
     origin = models.CharField(max_length=16, choices=Origin.choices)
-    chain_pem = models.TextField(help_text="Leaf first, then its issuers in order.")
-    sealed_key = models.TextField()
+    not_before = models.DateTimeField()
+    not_after = models.DateTimeField()
+    renewal_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When the policy wants it renewed, failures aside; none unless we renew it.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    key_type = models.CharField(max_length=16)
+    serial = models.CharField(max_length=64, help_text="Hexadecimal, lower case.")
+    sha256 = models.CharField(max_length=64, help_text="Of the leaf's DER; hexadecimal.")
     names = models.JSONField(default=list)
     subject = models.CharField(max_length=500, blank=True)
     issuer = models.CharField(max_length=500, blank=True)
-    serial = models.CharField(max_length=64, help_text="Hexadecimal, lower case.")
-    sha256 = models.CharField(max_length=64, help_text="Of the leaf's DER; hexadecimal.")
-    key_type = models.CharField(max_length=16)
-    not_before = models.DateTimeField()
-    not_after = models.DateTimeField()
-    created_at = models.DateTimeField(auto_now_add=True)
+    # Last, because whoever wants what stands behind them in a row would have to read over them.
+    chain_pem = models.TextField(help_text="Leaf first, then its issuers in order.")
+    sealed_key = models.TextField()
 
     class Meta:
         ordering = ("-created_at", "-pk")
@@ -49,7 +55,10 @@ class Certificate(models.Model):
                 fields=("gateway", "sha256"), name="certificate_once_per_gateway"
             ),
         )
-        indexes = (models.Index(fields=("gateway", "-not_after")),)
+        indexes = (
+            models.Index(fields=("gateway", "-not_after")),
+            models.Index(fields=("renewal_at",)),
+        )
 
     def __str__(self) -> str:
         return f"{self.issuer}, {self.serial}"

@@ -34,6 +34,13 @@ class Gateway(models.Model):
         choices=[(key_type.value, key_type.label) for key_type in KeyType],
         default=KeyType.ECDSA_P256.value,
     )
+    profile = models.CharField(
+        max_length=64, blank=True, help_text="A profile of the CA by name; empty for its default."
+    )
+    rehearses = models.BooleanField(
+        default=True, help_text="Whether the renewal is rehearsed every two weeks."
+    )
+    next_rehearsal_at = models.DateTimeField(null=True, blank=True)
     terms_of_service_url = models.URLField(
         max_length=500, blank=True, help_text="The document that was agreed to, as the CA named it."
     )
@@ -45,12 +52,15 @@ class Gateway(models.Model):
         on_delete=models.PROTECT,
         related_name="selected_by",
     )
+    files_problem = models.JSONField(
+        null=True, blank=True, help_text="Why the files in use are not the selected certificate's."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         ordering = ("slug",)
-        indexes = (models.Index(fields=("hostname",)),)
+        indexes = (models.Index(fields=("hostname",)), models.Index(fields=("next_rehearsal_at",)))
 
     def __str__(self) -> str:
         return self.hostname or self.slug

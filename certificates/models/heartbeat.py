@@ -19,6 +19,11 @@ class Heartbeat(models.Model):
 
     component = models.CharField(max_length=16, choices=Component.choices, unique=True)
     seen_at = models.DateTimeField()
+    warnings = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="How many the sweep has counted, so that no page has to for a number.",
+    )
 
     def __str__(self) -> str:
         return f"{self.component}: {self.seen_at.isoformat()}"

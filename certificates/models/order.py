@@ -31,6 +31,12 @@ class Order(models.Model):
     status = models.CharField(max_length=16, choices=OrderStatus.choices, default=OrderStatus.NEW)
     sealed_key = models.TextField()
     csr_pem = models.TextField()
+    profile = models.CharField(max_length=64, blank=True, help_text="As asked for.")
+    replaces = models.CharField(
+        max_length=255,
+        blank=True,
+        help_text="The certificate that is renewed, by its RFC 9773 identifier, as asked for.",
+    )
     url = models.URLField(max_length=500, blank=True)
     finalize_url = models.URLField(max_length=500, blank=True)
     authorization_urls = models.JSONField(default=list, blank=True)
@@ -39,6 +45,9 @@ class Order(models.Model):
         default=list, blank=True, help_text="Published for this order; withdrawn when it is final."
     )
     challenges_answered = models.BooleanField(default=False)
+    is_handed_over = models.BooleanField(
+        default=False, help_text="The CA is being sent the certificate request, or has been."
+    )
     polls = models.PositiveIntegerField(
         default=0, help_text="Since the last change of status; spaces the next poll."
     )

@@ -1,19 +1,45 @@
 """What a CA's error means for a mail administrator, and whether trying again can help.
 
-The types are those of RFC 8555 §6.7, RFC 8738 and RFC 9773; the texts in ``detail`` are hostile
-and are only ever quoted.
+The texts in ``detail`` are hostile and are only ever quoted; what is read out of them decides at
+most how long to pause and for what.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
+import enum
 import re
 
+from certificates.policy.acme_meanings import MEANINGS, TRY_AGAIN, UNKNOWN
+from certificates.policy.retry import LONGEST_RETRY_AFTER
 from challenges.problems import Problem, Severity
 
 URN = "urn:ietf:params:acme:error:"
+LONGEST_QUOTE = 20_000
+LONGEST_SENTENCE = 1000
 _HOSTNAME = re.compile(r"(\*\.)?[A-Za-z0-9_-][A-Za-z0-9._-]{0,252}")
+_NOT_RESOLVED = ("could not resolve", "no such host", "nxdomain", "no valid a records")
+_PAUSED = ("temporarily prevented from requesting", "unpause?", " is paused", " are paused")
+_MOMENT = re.compile(
+    r"retry after (\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}:\d{2})(?![.\d]*[+-]\d)", re.IGNORECASE
+)
+# The token in Let's Encrypt's link names the account and up to a hundred names.
+_LINK = re.compile(r"https://[A-Za-z0-9.-]{1,253}(?::\d{1,5})?(?:[/?][!#-;=?-\[\]-~]{0,2000})?")
+# Boulder quotes the name that a limit is about; older versions and pauses name it otherwise.
+_SUBJECT = re.compile(
+    r"\"([^\"\s]+)\"|already issued for: ([^\s,:]+)|requesting certificates for ([^\s,]+)"
+)
+
+
+class Scope(enum.StrEnum):
+    """What a refusal concerns, and so what has to pause."""
+
+    CA = "ca"
+    ACCOUNT = "account"
+    REGISTERED_DOMAIN = "registered-domain"
+    IDENTIFIER_SET = "identifier-set"
+    IDENTIFIER = "identifier"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,162 +79,23 @@ class Surroundings:
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Meaning:
-    explanation: str
-    remedy: tuple[str, ...] = ()
-    retryable: bool = False
-
-
-TRY_AGAIN = "Then press Try again."
-LATER = "Nothing is wrong here; wait and try again later."
-DNS_RECORD = (
-    "At your DNS provider, make the A or CNAME record of {name} point to the public IP address "
-    "of this gateway, and remove AAAA records that lead elsewhere."
-)
-
-# Permanent ones stay wrong until somebody edits something; asking again only annoys the CA.
-_MEANINGS: dict[str, _Meaning] = {
-    "connection": _Meaning(
-        "{ca} could not connect to {name} on TCP port 80.",
-        (
-            "{open_port}",
-            "Check that no other firewall or provider blocks port 80.",
-            DNS_RECORD,
-            TRY_AGAIN,
-        ),
-        retryable=True,
-    ),
-    "unauthorized": _Meaning(
-        "{ca} reached a server under {name}, but it was not this gateway that answered.",
-        (
-            "{open_port}",
-            (
-                "Check that the DNS record of {name} holds the address of this gateway's network "
-                "and not that of a web host."
-            ),
-            TRY_AGAIN,
-        ),
-    ),
-    "dns": _Meaning(
-        "{ca} found no usable address for {name} in the public DNS.",
-        (
-            DNS_RECORD,
-            "Wait until the change is visible everywhere (up to the record's TTL).",
-            TRY_AGAIN,
-        ),
-        retryable=True,
-    ),
-    "caa": _Meaning(
-        "A CAA record in the DNS forbids {ca} to issue certificates for {name}.",
-        (
-            (
-                'At your DNS provider, add the record: {name} CAA 0 issue "letsencrypt.org", '
-                "or remove the CAA records that name other CAs only."
-            ),
-            TRY_AGAIN,
-        ),
-    ),
-    "incorrectResponse": _Meaning(
-        "{ca} received an answer from {name} that is not the expected one.",
-        ("{open_port}", "Check that no proxy or cache changes what port 80 answers.", TRY_AGAIN),
-    ),
-    "tls": _Meaning(
-        "{ca} was led to an HTTPS server that did not answer properly.",
-        ("Remove redirects from port 80 to HTTPS in front of this gateway.", TRY_AGAIN),
-    ),
-    "rateLimited": _Meaning(
-        "{ca} has received too many requests and asks to wait.",
-        ("Wait until the time that is given in the technical detail, then try again.",),
-        retryable=True,
-    ),
-    "rejectedIdentifier": _Meaning(
-        "{ca} does not issue certificates for {name} at all.",
-        ("Choose another hostname.",),
-    ),
-    "unsupportedIdentifier": _Meaning(
-        "{ca} does not support this kind of name: {name}.",
-        ("Use a full host name such as mx.example.org.",),
-    ),
-    "malformed": _Meaning(
-        "{ca} did not accept the request for {name}.",
-        ("Check hostname and additional hostnames for mistakes.", TRY_AGAIN),
-    ),
-    "badCSR": _Meaning(
-        "{ca} did not accept the certificate request.",
-        ("Choose another key type in the gateway's settings.", TRY_AGAIN),
-    ),
-    "badPublicKey": _Meaning(
-        "{ca} does not accept this kind of key.",
-        ("Choose another key type in the gateway's settings.", TRY_AGAIN),
-    ),
-    "invalidContact": _Meaning(
-        "{ca} does not accept the contact email.",
-        ("Enter another contact email in the gateway's settings.", TRY_AGAIN),
-    ),
-    "unsupportedContact": _Meaning(
-        "{ca} does not accept this kind of contact.",
-        ("Enter a plain email address as contact email.", TRY_AGAIN),
-    ),
-    "externalAccountRequired": _Meaning(
-        "This CA wants an account that was arranged beforehand.",
-        ("Use Let's Encrypt, which needs no such account.",),
-    ),
-    "userActionRequired": _Meaning(
-        "{ca} has new terms of service that must be agreed to first.",
-        ("Open the gateway's settings, read the terms, agree and save.", TRY_AGAIN),
-    ),
-    "accountDoesNotExist": _Meaning(
-        "{ca} does not know this console's account any more; a new one is registered.",
-        (TRY_AGAIN,),
-        retryable=True,
-    ),
-    "compound": _Meaning(
-        "{ca} found several things wrong with the request for {name}.",
-        ("Read the technical detail below.", TRY_AGAIN),
-    ),
-    "badSignatureAlgorithm": _Meaning(
-        "{ca} does not accept the way in which this version signs its requests.",
-        ("Update Gateway Admin.", TRY_AGAIN),
-    ),
-    "alreadyRevoked": _Meaning("The certificate has been revoked already."),
-    "badRevocationReason": _Meaning("{ca} does not accept this reason for a revocation."),
-    "alreadyReplaced": _Meaning(
-        "{ca} has already issued a successor of the certificate in use.",
-        (TRY_AGAIN,),
-        retryable=True,
-    ),
-    "orderNotReady": _Meaning("{ca} was not ready to issue yet.", (LATER,), retryable=True),
-    "badNonce": _Meaning(
-        "{ca} kept refusing the request's anti-replay value.", (LATER,), retryable=True
-    ),
-    "serverInternal": _Meaning(
-        "{ca} has an internal problem at the moment.", (LATER,), retryable=True
-    ),
-}
-_NOT_RESOLVED = ("could not resolve", "no such host", "nxdomain", "no valid a records")
-_UNKNOWN = _Meaning(
-    "{ca} answered with an error that this version does not know.",
-    ("Read the technical detail below.", TRY_AGAIN),
-)
-
-
 def explain(problem: CaProblem, surroundings: Surroundings) -> Problem:
     """The CA's error as a Problem, with this gateway's own values filled in.
 
+    It is retryable unless the error is permanent: then it stays until somebody edits something,
+    and automatic retries stop. What a person may mend elsewhere (the DNS, a router) is retryable.
     A compound error is explained by its first part, since what it is about is said there alone.
     """
-    subject = problem
-    if problem.type == "compound" and problem.subproblems:
-        subject = problem.subproblems[0]
+    subject = _first(problem)
     kind = _kind(subject)
-    meaning = _MEANINGS.get(kind)
+    meaning = MEANINGS.get(kind)
     if meaning is None:
-        meaning = _MEANINGS["serverInternal"] if problem.status >= 500 else _UNKNOWN
+        meaning = MEANINGS["serverInternal"] if problem.status >= 500 else UNKNOWN
     words = {
         "ca": surroundings.ca_name,
         "name": _name(subject) or surroundings.hostname,
         "open_port": surroundings.open_port,
+        "unpause": _unpause_step(subject),
     }
     return Problem(
         code=f"acme-{kebab(kind) or 'unknown'}",
@@ -216,22 +103,63 @@ def explain(problem: CaProblem, surroundings: Surroundings) -> Problem:
         explanation=meaning.explanation.format(**words),
         remedy=tuple(step.format(**words) for step in meaning.remedy),
         detail=quote(problem),
-        retryable=meaning.retryable,
+        retryable=not meaning.is_permanent,
     )
+
+
+def _first(problem: CaProblem) -> CaProblem:
+    is_compound = problem.type == "compound" and problem.subproblems
+    return problem.subproblems[0] if is_compound else problem
 
 
 def _name(problem: CaProblem) -> str:
     """The name that the error is about; empty unless it looks like one, since the CA wrote it."""
-    named = (problem.identifier, *(sub.identifier for sub in problem.subproblems))
+    named = (
+        problem.identifier,
+        *(sub.identifier for sub in problem.subproblems),
+        subject_of(problem),
+    )
     return next((name for name in named if _HOSTNAME.fullmatch(name)), "")
 
 
 def _kind(problem: CaProblem) -> str:
-    """The type that helps most: some CAs call a name without an address a failed connection."""
+    """The type that helps most, since some CAs use one type for different things."""
     detail = problem.detail.lower()
+    if _is_limit(problem) and any(words in detail for words in _PAUSED):
+        return "paused"
     if problem.type == "connection" and any(words in detail for words in _NOT_RESOLVED):
         return "dns"
     return problem.type
+
+
+def _is_limit(problem: CaProblem) -> bool:
+    """Whether the text is the CA's alone.
+
+    That of a failed validation quotes whatever answers on port 80, so nothing is read out of it.
+    """
+    return problem.type == "rateLimited" or problem.status in {429, 503}
+
+
+def _unpause_step(problem: CaProblem) -> str:
+    """The CA's own page is the only way out, so its address is told as it is, if it is one."""
+    found = _LINK.search(problem.detail)
+    if found is None:
+        return "Follow the CA's instructions in the technical detail."
+    return f"Open {found[0].rstrip('.,;:!?)')} in a browser, and end the pause there."
+
+
+def account_is_closed(problem: CaProblem) -> bool:
+    """Whether the CA refuses a request because the account was deactivated or revoked (§7.3.6).
+
+    Only for the refusal of a request: that of an authorization quotes what others have said.
+    """
+    detail = problem.detail.lower()
+    return (
+        problem.type == "unauthorized"
+        and problem.status in {401, 403}
+        and "account" in detail
+        and any(word in detail for word in ("deactivated", "revoked", "not valid"))
+    )
 
 
 def is_passing(problem: CaProblem) -> bool:
@@ -243,6 +171,82 @@ def is_passing(problem: CaProblem) -> bool:
     }
 
 
+def scope_of(problem: CaProblem) -> Scope:
+    """What has to pause after a refusal for the sake of a limit or of the CA's own trouble.
+
+    A domain or an identifier only where :func:`subject_of` says which. What is not understood
+    concerns this set of names alone, so that one gateway cannot block the others.
+    """
+    problem = _first(problem)
+    detail = problem.detail.lower()
+    if is_passing(problem):
+        scope = Scope.CA
+    else:
+        scope = _limited(detail) if _is_limit(problem) else Scope.IDENTIFIER_SET
+    needs_subject = scope in {Scope.REGISTERED_DOMAIN, Scope.IDENTIFIER}
+    return Scope.IDENTIFIER_SET if needs_subject and not subject_of(problem) else scope
+
+
+def _limited(detail: str) -> Scope:
+    """Which of Let's Encrypt's limits the words are about."""
+    if any(words in detail for words in ("exact set of", "duplicate certificate")):
+        return Scope.IDENTIFIER_SET
+    if "failed authorizations" in detail or any(words in detail for words in _PAUSED):
+        return Scope.IDENTIFIER
+    if "already issued for" in detail:
+        return Scope.REGISTERED_DOMAIN
+    # Without an account nothing can be ordered, so its registration counts like the account.
+    if any(
+        words in detail
+        for words in ("from this account", "pending authorizations", "new registrations")
+    ):
+        return Scope.ACCOUNT
+    return Scope.CA if "service busy" in detail else Scope.IDENTIFIER_SET
+
+
+def subject_of(problem: CaProblem) -> str:
+    """The domain or identifier that a limit is about, in lower case; else empty."""
+    problem = _first(problem)
+    for found in _SUBJECT.finditer(problem.detail if _is_limit(problem) else ""):
+        name = next(group for group in found.groups() if group).lower()
+        if _HOSTNAME.fullmatch(name) and "." in name:
+            return name
+    return ""
+
+
+def retry_moment(problem: CaProblem, now: datetime.datetime) -> datetime.datetime | None:
+    """When the CA may be asked again: the header, or else the words "retry after" in its text.
+
+    At most a day from ``now`` and never before it. None when the CA does not say.
+    """
+    first = _first(problem)
+    moment = problem.retry_after
+    if moment is None and _is_limit(first):
+        moment = _moment_in(first.detail)
+    return min(max(moment, now), now + LONGEST_RETRY_AFTER) if moment else None
+
+
+def _moment_in(detail: str) -> datetime.datetime | None:
+    found = _MOMENT.search(detail)
+    if found is None:
+        return None
+    try:
+        moment = datetime.datetime.fromisoformat(f"{found[1]}T{found[2]}")
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=datetime.UTC)
+
+
+def mentions_replaces(problem: CaProblem) -> bool:
+    """Whether newOrder was refused for its ``replaces`` (RFC 9773 §5), whatever the type.
+
+    CAs have said ``alreadyReplaced``, ``conflict``, ``malformed``, ``unauthorized`` and
+    ``serverInternal`` for that. The same order without the field may succeed.
+    """
+    said = (problem, *problem.subproblems)
+    return any(part.type == "alreadyReplaced" or "replace" in part.detail.lower() for part in said)
+
+
 def quote(problem: CaProblem) -> str:
     """The CA's own words, for the technical detail."""
     lines = [f"{problem.type or 'unknown error'}: {problem.detail}".strip()]
@@ -251,7 +255,19 @@ def quote(problem: CaProblem) -> str:
     lines.extend(
         f"{sub.identifier or 'subproblem'}: {sub.type}: {sub.detail}" for sub in problem.subproblems
     )
-    return "\n".join(lines)
+    return legible("\n".join(lines), LONGEST_QUOTE)
+
+
+def legible(text: str, longest: int) -> str:
+    """Hostile text as it can be stored, printed and shown: no control characters but line breaks.
+
+    What is replaced includes lone surrogates and zero bytes, which databases refuse, and the
+    characters that turn the direction of writing.
+    """
+    return "".join(
+        character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}"
+        for character in text[:longest]
+    )
 
 
 def kebab(camel: str) -> str:
@@ -282,7 +298,7 @@ def unreachable(detail: str, directory_url: str) -> Problem:
             "Check the machine's DNS resolver and clock.",
             TRY_AGAIN,
         ),
-        detail=detail,
+        detail=legible(detail, LONGEST_QUOTE),
         retryable=True,
     )
 
@@ -297,6 +313,27 @@ def invalid_answer(detail: str) -> Problem:
             "Check that no proxy or firewall changes this machine's HTTPS traffic.",
             TRY_AGAIN,
         ),
-        detail=detail,
+        detail=legible(detail, LONGEST_QUOTE),
+        retryable=True,
+    )
+
+
+def unusable_certificate(problem: Problem) -> Problem:
+    """The CA has answered with a certificate that is not the one that was ordered.
+
+    ``problem`` says what is wrong with the chain. The certificate in use is not touched.
+    """
+    reason = legible(problem.explanation, LONGEST_SENTENCE).replace("\n", " ")
+    return Problem(
+        code="ca-certificate-unusable",
+        severity=Severity.ERROR,
+        explanation=(
+            f"The CA issued a certificate that cannot be used: {reason[:1].lower()}{reason[1:]}"
+        ),
+        remedy=(
+            "Nothing has been put to use, and another certificate is ordered by itself.",
+            "If it happens again, check the configured directory address and this machine's clock.",
+        ),
+        detail=legible(f"{problem.code}: {problem.detail}", LONGEST_QUOTE),
         retryable=True,
     )

@@ -33,30 +33,52 @@ class State(enum.StrEnum):
         return self in STAGES
 
 
+class Course(enum.StrEnum):
+    """Which stages an issuance goes through."""
+
+    TESTED = "tested"
+    DIRECT = "direct"
+    REHEARSAL = "rehearsal"
+
+
 STAGES = (State.PREFLIGHT, State.STAGING_TEST, State.PRODUCTION, State.INSTALLING)
 TERMINAL = frozenset({State.DONE, State.FAILED, State.CANCELLED})
 
-_NEXT = {
-    State.WAITING: State.PREFLIGHT,
-    State.PREFLIGHT: State.STAGING_TEST,
-    State.STAGING_TEST: State.PRODUCTION,
-    State.PRODUCTION: State.INSTALLING,
-    State.INSTALLING: State.DONE,
+_COURSES = {
+    Course.TESTED: STAGES,
+    # A renewal of what has worked before: its first attempt need not be tested.
+    Course.DIRECT: (State.PRODUCTION, State.INSTALLING),
+    Course.REHEARSAL: (State.PREFLIGHT, State.STAGING_TEST),
 }
 
 
-def following(state: State) -> State:
-    """The state after a success. Raises ValueError for a terminal state."""
-    if state.is_terminal:
+def stages(course: Course) -> tuple[State, ...]:
+    """The stages of a course in their order."""
+    return _COURSES[course]
+
+
+def following(state: State, course: Course = Course.TESTED) -> State:
+    """The state after a success. Raises ValueError for a terminal state, or one off the course."""
+    way = (State.WAITING, *stages(course), State.DONE)
+    if state not in way[:-1]:
         raise ValueError(f"nothing follows {state}")
-    return _NEXT[state]
+    return way[way.index(state) + 1]
 
 
-def may_follow(state: State, successor: State) -> bool:
+def may_follow(state: State, successor: State, course: Course = Course.TESTED) -> bool:
     """Whether a row may move from one state to the other: one step on, or to an end."""
     if state.is_terminal:
         return False
-    return successor in {_NEXT[state], State.FAILED, State.CANCELLED}
+    return successor in {following(state, course), State.FAILED, State.CANCELLED}
+
+
+def may_cancel(state: State, *, is_being_issued: bool) -> bool:
+    """Whether an issuance can still be given up without losing a certificate.
+
+    ``is_being_issued``: the production CA has been handed the certificate request, so what it
+    issues is stored and put to use rather than thrown away.
+    """
+    return not (state.is_terminal or state is State.INSTALLING or is_being_issued)
 
 
 class Environment(enum.StrEnum):
@@ -75,3 +97,8 @@ def environment_of(state: State) -> Environment | None:
             return Environment.PRODUCTION
         case _:
             return None
+
+
+def environments(course: Course) -> tuple[Environment, ...]:
+    """The directories that a course asks, in their order."""
+    return tuple(filter(None, (environment_of(state) for state in stages(course))))

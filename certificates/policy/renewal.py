@@ -1,4 +1,9 @@
-"""When a certificate from Let's Encrypt is renewed, and why then."""
+"""When a certificate from Let's Encrypt is renewed, and why then.
+
+In layers: the CA's own window, else the lifetime rule; the last twentieth of the lifetime
+overrides both; a pause after a failure holds against all. Our own pauses are at most a twentieth
+of the lifetime (``retry``): an outage that ends a tenth of it before expiry costs nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +11,23 @@ import dataclasses
 import datetime
 import enum
 
-from certificates.policy import retry
+from certificates.policy import renewal_info
 
 SHORT_LIFETIME = datetime.timedelta(days=10)
 LONGEST_USE = datetime.timedelta(days=60)
+LAST_PART = 20  # a twentieth
 
 
 class Reason(enum.StrEnum):
     """Why the renewal is at that moment."""
 
+    CA_WINDOW = "ca-window"
     THIRD_LEFT = "third-left"
     HALF_LEFT = "half-left"
     SIXTY_DAYS = "sixty-days"
+    LAST_TWENTIETH = "last-twentieth"
     RETRY = "retry"
+    CA_AWAY = "ca-away"
 
     @property
     def sentence(self) -> str:
@@ -27,10 +36,13 @@ class Reason(enum.StrEnum):
 
 
 _SENTENCES = {
+    Reason.CA_WINDOW: "The CA suggests this moment for the renewal.",
     Reason.THIRD_LEFT: "One third of the certificate's lifetime is left then.",
     Reason.HALF_LEFT: "Half of the short-lived certificate's lifetime is left then.",
     Reason.SIXTY_DAYS: "The certificate is 60 days old then.",
+    Reason.LAST_TWENTIETH: "The last twentieth of the certificate's lifetime begins then.",
     Reason.RETRY: "The last renewal failed; it is tried again then.",
+    Reason.CA_AWAY: "The CA cannot be reached; it is looked for again then.",
 }
 
 
@@ -45,8 +57,7 @@ class Plan:
 def by_lifetime(not_before: datetime.datetime, not_after: datetime.datetime) -> Plan:
     """The earliest of one third of the lifetime left (half below ten days) and 60 days of age.
 
-    Fractions, never a fixed number of days before expiry: lifetimes are getting shorter. The
-    CA's own renewal information (RFC 9773) is to be considered before this rule.
+    Fractions, never a fixed number of days before expiry: lifetimes are getting shorter.
     """
     lifetime = not_after - not_before
     short = lifetime < SHORT_LIFETIME
@@ -62,18 +73,36 @@ def next_renewal(
     not_before: datetime.datetime,
     not_after: datetime.datetime,
     *,
-    failed_attempts: int = 0,
-    last_failure_at: datetime.datetime | None = None,
-    not_before_retry: datetime.datetime | None = None,
+    window: renewal_info.Window | None = None,
+    seed: str = "",
+    retry_not_before: datetime.datetime | None = None,
+    ca_away_until: datetime.datetime | None = None,
 ) -> Plan:
-    """The moment for the next attempt.
+    """The moment for the next attempt; one in the past means now.
 
-    After failures not before their pause is over, and never before the CA is ready to be asked
-    (``not_before_retry``, from its Retry-After).
+    ``window`` is the CA's last answer for this certificate and ``seed`` something of this
+    certificate's own, such as its serial number. ``retry_not_before`` is the end of the pause
+    after a failure, or the one that the CA asked for; ``ca_away_until`` the next look for a CA
+    that is known to be away.
     """
-    plan = by_lifetime(not_before, not_after)
-    pauses = [not_before_retry] if not_before_retry is not None else []
-    if failed_attempts > 0 and last_failure_at is not None:
-        pauses.append(last_failure_at + retry.renewal_delay(failed_attempts))
-    latest = max(pauses, default=plan.at)
-    return Plan(latest, Reason.RETRY) if latest > plan.at else plan
+    if window is not None and renewal_info.is_usable(window):
+        plan = Plan(renewal_info.chosen_moment(window, seed), Reason.CA_WINDOW)
+    else:
+        plan = by_lifetime(not_before, not_after)
+    last = Plan(_last_part(not_before, not_after), Reason.LAST_TWENTIETH)
+    plan = min(plan, last, key=lambda candidate: candidate.at)
+    for pause, reason in ((retry_not_before, Reason.RETRY), (ca_away_until, Reason.CA_AWAY)):
+        if pause is not None and pause > plan.at:
+            plan = Plan(pause, reason)
+    return plan
+
+
+def is_last_part(
+    not_before: datetime.datetime, not_after: datetime.datetime, now: datetime.datetime
+) -> bool:
+    """Whether the last twentieth of the lifetime has begun: a renewal cannot wait any more."""
+    return now >= _last_part(not_before, not_after)
+
+
+def _last_part(not_before: datetime.datetime, not_after: datetime.datetime) -> datetime.datetime:
+    return not_after - (not_after - not_before) / LAST_PART

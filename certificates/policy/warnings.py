@@ -6,13 +6,15 @@ import dataclasses
 import datetime
 from collections.abc import Iterable
 
-from certificates.policy.health import Part, PartStatus
+from certificates.policy.health import PartStatus
 from certificates.policy.names import covers
 from certificates.policy.validity import Validity, days_left, validity
 from challenges.problems import Problem, Severity, worst_first
 
 # A manual certificate is renewed by a person, who needs days to get a new one.
 MANUAL_WARNINGS = (1, 3, 7, 14, 30)  # days
+# When the CA has been looked for in vain once more.
+WORTH_A_WARNING = datetime.timedelta(minutes=15)
 # A renewal is due at a moment, and begins with the next sweep.
 OVERDUE = datetime.timedelta(hours=1)
 
@@ -31,8 +33,11 @@ class CertificateFacts:
 class GatewayFacts:
     """What a gateway's warnings are computed from.
 
-    ``failure`` is the Problem of the last issuance if that failed; ``next_renewal_at`` the
-    moment of the next automatic attempt, None when there is none.
+    ``failure`` is the Problem of the last issuance if that failed, or of the running one if that
+    waits for something; ``rehearsal_failure`` that of the last rehearsal. ``is_stopped`` says that
+    nothing is renewed until somebody edits something; ``files_problem`` why the files in use are
+    not the selected certificate's. ``next_renewal_at`` is the moment of the next automatic
+    attempt, None when there is none.
     """
 
     hostname: str
@@ -41,13 +46,30 @@ class GatewayFacts:
     terms_agreed: bool
     certificate: CertificateFacts | None
     failure: Problem | None = None
+    rehearsal_failure: Problem | None = None
+    files_problem: Problem | None = None
+    is_stopped: bool = False
     next_renewal_at: datetime.datetime | None = None
     is_working: bool = False
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class AuthorityFacts:
+    """A CA's directory: ``label`` for people, and since when it has been out of reach."""
+
+    label: str
+    url: str
+    away_since: datetime.datetime | None
+    detail: str = ""
+
+
 def of_gateway(facts: GatewayFacts, now: datetime.datetime) -> list[Problem]:
     """The gateway's warnings, worst first."""
-    found: list[Problem | None] = [facts.failure]
+    found: list[Problem | None] = [facts.failure, facts.files_problem]
+    if facts.is_stopped:
+        found.append(_stopped(facts))
+    if facts.rehearsal_failure is not None and facts.failure is None:
+        found.append(_rehearsal(facts, facts.rehearsal_failure))
     if facts.certificate is None:
         if facts.failure is None and not facts.is_working:
             found.append(_no_certificate(facts))
@@ -64,6 +86,72 @@ def of_gateway(facts: GatewayFacts, now: datetime.datetime) -> list[Problem]:
 def of_parts(statuses: Iterable[PartStatus]) -> list[Problem]:
     """One warning for each part that is not alive."""
     return [_silent(status) for status in statuses if not status.is_ok]
+
+
+def of_authorities(
+    facts: Iterable[AuthorityFacts], clock: Problem | None, now: datetime.datetime
+) -> list[Problem]:
+    """What keeps this console from asking a CA at all: its clock, or the CA's absence."""
+    away = [
+        absence(each, each.away_since)
+        for each in facts
+        if each.away_since is not None and now - each.away_since >= WORTH_A_WARNING
+    ]
+    return [*([clock] if clock else []), *away]
+
+
+def absence(facts: AuthorityFacts, since: datetime.datetime) -> Problem:
+    """The CA has been out of reach since then, however long that is."""
+    return Problem(
+        code="ca-away",
+        severity=Severity.WARNING,
+        explanation=(
+            f"The {facts.label} cannot be reached since {since:%Y-%m-%d %H:%M} UTC. "
+            "Nothing is requested there by itself until it answers again; the certificates in "
+            "use stay."
+        ),
+        remedy=(
+            "Check that this machine may open HTTPS connections (TCP port 443) to the internet.",
+            (
+                "If it may, wait: the CA is looked for every 15 minutes, and renewals that are due "
+                "then begin by themselves."
+            ),
+        ),
+        detail=f"{facts.url}\n{facts.detail}".strip(),
+        retryable=True,
+    )
+
+
+def _stopped(facts: GatewayFacts) -> Problem:
+    return Problem(
+        code="renewal-stopped",
+        severity=Severity.ERROR,
+        explanation=(
+            f"The automatic renewal for {facts.hostname} has stopped, because what went wrong "
+            "cannot pass by itself."
+        ),
+        remedy=(
+            "Mend what the last issuance names, in the gateway's settings or where it says.",
+            "Press Try again on the gateway's page. Saving changed settings starts it as well.",
+        ),
+    )
+
+
+def _rehearsal(facts: GatewayFacts, problem: Problem) -> Problem:
+    return Problem(
+        code="rehearsal-failed",
+        severity=Severity.WARNING,
+        explanation=(
+            f"The rehearsal of the renewal for {facts.hostname} failed: {problem.explanation} "
+            "The certificate in use is not affected yet."
+        ),
+        remedy=(
+            *(step for step in problem.remedy if "press try again" not in step.lower()),
+            "Then press Rehearse renewal on the gateway's page.",
+        ),
+        detail=problem.detail,
+        retryable=True,
+    )
 
 
 def _no_certificate(facts: GatewayFacts) -> Problem:
@@ -174,24 +262,12 @@ def _overdue(
     )
 
 
-_RESTART = "Look into the program's own log for the reason, and restart Gateway Admin."
-_REMEDIES = {
-    Part.DATABASE: "Start the database, or correct DATABASE_URL.",
-    Part.BROKER: "Start Redis or Valkey, or correct CELERY_BROKER_URL.",
-    Part.WORKER: _RESTART,
-    Part.BEAT: _RESTART,
-    Part.CHALLENGE_PORT: (
-        "Choose a free challenge port in the network settings, or stop what occupies it."
-    ),
-}
-
-
 def _silent(status: PartStatus) -> Problem:
     return Problem(
         code=f"{status.name.replace('_', '-')}-down",
         severity=Severity.ERROR,
         explanation=status.explanation,
-        remedy=(_REMEDIES[status.part],),
+        remedy=status.remedy,
         retryable=True,
     )
 

@@ -12,6 +12,7 @@ from certificates.queries.certificates import (
     consequences_of_use,
     in_groups,
     missing_names,
+    renewal_information,
 )
 from certificates.queries.console import Console, console, newest_listener, part_statuses
 from certificates.queries.gateways import (
@@ -22,12 +23,21 @@ from certificates.queries.gateways import (
     gateways_page,
     summaries,
 )
-from certificates.queries.issuances import IssuanceDetails, StageRow, issuance_details, stage_rows
+from certificates.queries.issuances import (
+    IssuanceDetails,
+    Newest,
+    StageRow,
+    issuance_details,
+    newest_of,
+    stage_rows,
+)
 from certificates.queries.log import Cut, LogPage, log_page, newest_events
+from certificates.queries.overview import Overview, overview
 from certificates.queries.pages import page_query
 from certificates.queries.warnings import (
     CurrentWarnings,
     PlacedProblem,
+    count_for_sweep,
     count_warnings,
     current_warnings,
     warnings_of,
@@ -42,13 +52,16 @@ __all__ = [
     "GatewaySummary",
     "IssuanceDetails",
     "LogPage",
+    "Newest",
     "NextRenewal",
+    "Overview",
     "PlacedProblem",
     "StageRow",
     "certificate_row",
     "certificates_page",
     "consequences_of_use",
     "console",
+    "count_for_sweep",
     "count_warnings",
     "current_warnings",
     "gateway_details",
@@ -59,8 +72,11 @@ __all__ = [
     "missing_names",
     "newest_events",
     "newest_listener",
+    "newest_of",
+    "overview",
     "page_query",
     "part_statuses",
+    "renewal_information",
     "stage_rows",
     "summaries",
     "warnings_of",

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from django.core.paginator import Page
 from django.utils.translation import gettext as _
 
-from certificates import deploying
-from certificates.models import Certificate, Gateway
+from certificates import deploying, plans
+from certificates.models import Certificate, Gateway, RenewalInformation
 from certificates.policy.names import covers
 from certificates.policy.validity import Validity, days_left, validity
 from certificates.queries.pages import page_of
@@ -93,6 +93,11 @@ def validity_words(state: Validity) -> str:
             return _("Expires soon")
         case Validity.EXPIRED:
             return _("Expired")
+
+
+def renewal_information(certificate: Certificate) -> RenewalInformation | None:
+    """What the CA has said about the certificate's renewal, if it has named a window."""
+    return plans.information(certificate) if plans.window(certificate) else None
 
 
 def missing_names(certificate: Certificate, gateway: Gateway) -> list[str]:

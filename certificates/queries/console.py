@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections.abc import Mapping
 
-from certificates.models import Heartbeat
+from django.db.models import CharField, IntegerField, Value
+
+from certificates import clock
+from certificates.models import Component, Heartbeat, LastSeen
 from certificates.policy import health
 from certificates.policy.health import PartStatus
 from challenges.models import ChallengeListener, NetworkSettings
+
+_CLOCK = "clock"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Signs:
+    """The last signs of life by component, and the warnings that the last sweep has counted."""
+
+    heartbeats: Mapping[str, datetime.datetime]
+    counted: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,12 +52,37 @@ def newest_listener() -> ChallengeListener | None:
     return ChallengeListener.objects.order_by("-seen_at").first()
 
 
+def signs() -> Signs:
+    """What this console has last noted of itself. One query.
+
+    The time last seen comes along, so that the clock need not be asked for in the same page.
+    """
+    seen = LastSeen.objects.values_list(
+        Value(_CLOCK, CharField()), "seen_at", Value(None, IntegerField())
+    )
+    rows = Heartbeat.objects.values_list("component", "seen_at", "warnings").union(seen, all=True)
+    found = {str(name): (seen_at, warnings) for name, seen_at, warnings in rows}
+    last_seen, _ = found.pop(_CLOCK, (None, None))
+    clock.recall(last_seen)
+    _, counted = found.get(Component.SWEEP, (None, None))
+    return Signs({name: seen_at for name, (seen_at, _) in found.items()}, counted or 0)
+
+
+def silent_parts(now: datetime.datetime, found: Signs) -> list[PartStatus]:
+    """The parts whose heartbeats have stopped. No query."""
+    return [
+        status
+        for status in health.parts(now, heartbeats=found.heartbeats, listener=None)
+        if status.part in health.TOLD_BY_HEARTBEATS and not status.is_ok
+    ]
+
+
 def _statuses(
     now: datetime.datetime, listener: ChallengeListener | None, broker_ok: bool | None
 ) -> tuple[PartStatus, ...]:
     return health.parts(
         now,
-        heartbeats=dict(Heartbeat.objects.values_list("component", "seen_at")),
+        heartbeats=signs().heartbeats,
         listener=_listener_facts(listener),
         broker_ok=broker_ok,
     )

@@ -10,17 +10,17 @@ from django.core.paginator import Page
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from certificates import renewing
+from certificates import plans, requesting
 from certificates.models import Certificate, Event, Gateway, Issuance, Origin
 from certificates.policy.issuance import State
+from certificates.policy.limits import Allowance, Limit
 from certificates.policy.validity import days_left, validity
 from certificates.queries.certificates import CertificateRow, newest_certificates, validity_words
-from certificates.queries.console import newest_listener
-from certificates.queries.issuances import last_issuances, newest_issuances
+from certificates.queries.issuances import newest_issuances, waiting_until
 from certificates.queries.log import newest_events
 from certificates.queries.pages import page_of
-from certificates.queries.warnings import warnings_of
-from challenges.models import ChallengeListener, NetworkSettings
+from certificates.queries.warnings import Attempted, Attempts, attempts, recount, warnings_of
+from challenges.models import NetworkSettings
 from challenges.problems import Problem, Severity
 
 ROWS_PER_PAGE = 50
@@ -33,10 +33,14 @@ _HEAVY = ("selected_certificate__chain_pem", "selected_certificate__sealed_key")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NextRenewal:
-    """When the next certificate is asked for, and a sentence why then."""
+    """When the next certificate is asked for, and a sentence why then.
+
+    ``explanation_url`` is where the CA explains its wish, if it does so at an https address.
+    """
 
     at: datetime.datetime
     reason: str
+    explanation_url: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,7 +48,9 @@ class GatewaySummary:
     """One gateway at a glance.
 
     ``tone`` is good, attention, bad, busy or neutral, and ``status`` the words for it;
-    ``renewal_off`` says why there is no automatic renewal, and is empty where there is.
+    ``renewal_off`` says why there is no automatic renewal, and is empty where there is;
+    ``renewal_stopped`` what has stopped it until somebody edits something; ``why_not`` what forbids
+    every issuance, whatever the CAs say.
     """
 
     gateway: Gateway
@@ -52,16 +58,24 @@ class GatewaySummary:
     days_left: int | None
     next_renewal: NextRenewal | None
     renewal_off: str
+    renewal_stopped: Problem | None
     last_issuance: Issuance | None
+    rehearsal: Issuance | None
     warnings: tuple[Problem, ...]
+    why_not: Problem | None
     tone: str
     status: str
 
     @property
     def live_issuance(self) -> Issuance | None:
         """The issuance that is running now."""
-        last = self.last_issuance
-        return last if last is not None and not last.is_terminal else None
+        running = (self.last_issuance, self.rehearsal)
+        return next((each for each in running if each is not None and not each.is_terminal), None)
+
+    @property
+    def is_renewed(self) -> bool:
+        """Whether the certificate in use is renewed automatically, and so can be rehearsed."""
+        return plans.is_renewed(self.gateway, self.certificate)
 
     @property
     def failed_issuance(self) -> Issuance | None:
@@ -81,69 +95,155 @@ class GatewaySummary:
 def gateways_page(
     number: str | None, search: str, now: datetime.datetime, size: int = ROWS_PER_PAGE
 ) -> Page[GatewaySummary]:
-    """One page of gateways by hostname, those whose names hold the search alone. Three queries."""
+    """One page of gateways by hostname, those whose names hold the search alone. Five queries."""
+    return page_of(found_gateways(search), number, size, summaries, now)
+
+
+def found_gateways(search: str = "") -> QuerySet[Gateway]:
+    """By hostname, with the certificates in use; those whose names hold the search alone."""
     found = _with_certificate(Gateway.objects.order_by("hostname", "pk"))
     if search:
         found = found.filter(Q(hostname__icontains=search) | Q(slug__icontains=search))
-    return page_of(found, number, size, summaries, now)
+    return found
 
 
-def summaries(gateways: Iterable[Gateway], now: datetime.datetime) -> list[GatewaySummary]:
-    """Gateways with their selected certificates fetched, at a glance. One query for all."""
+def summaries(
+    gateways: Iterable[Gateway], now: datetime.datetime, found: Attempted | None = None
+) -> list[GatewaySummary]:
+    """Gateways with their selected certificates fetched, at a glance. Three queries for all.
+
+    None where somebody has fetched their attempts already.
+    """
     gateways = list(gateways)
-    last = last_issuances(gateways)
-    return [_summary(gateway, last.get(gateway.pk), now) for gateway in gateways]
+    found = found or attempts(gateways)
+    return [_summary(gateway, found.of(gateway), now) for gateway in gateways]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AllowanceRow:
+    """What one of the CA's rate limits leaves; ``subject`` is whom it counts, if that is known."""
+
+    label: str
+    subject: str
+    left: int
+    most: int
+    frees_at: datetime.datetime | None
+
+    @property
+    def tone(self) -> str:
+        """Good, attention when the next one is the last, bad when none is left."""
+        return "good" if self.left > 1 else "attention" if self.left else "bad"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class GatewayDetails:
-    """Everything about one gateway. Its last failure is not repeated among its warnings."""
+    """Everything about one gateway. Its last failure is not repeated among its warnings.
+
+    ``waiting_until`` is when what is running goes on by itself, if it waits because of a problem;
+    ``allowances`` are what the production CA's rate limits leave; ``why_not`` and
+    ``why_no_rehearsal`` why its buttons would be refused now.
+    """
 
     summary: GatewaySummary
     network: NetworkSettings
-    listener: ChallengeListener | None
     issuances: list[Issuance]
     certificates: list[CertificateRow]
     events: list[Event]
+    waiting_until: datetime.datetime | None
+    allowances: list[AllowanceRow]
+    why_not: Problem | None
+    why_no_rehearsal: Problem | None
 
 
 def gateway_details(slug: str, now: datetime.datetime) -> GatewayDetails:
-    """One gateway's page. Six queries. Raises Gateway.DoesNotExist."""
+    """One gateway's page. Ten queries. Raises Gateway.DoesNotExist."""
     gateway = _with_certificate(Gateway.objects.all()).get(slug=slug)
-    issuances = newest_issuances(gateway, ISSUANCES_SHOWN)
-    summary = _summary(gateway, issuances[0] if issuances else None, now)
+    # First, because it tells the clock what the standing asks of it.
+    recount(now)
+    issuances, newest = newest_issuances(gateway, ISSUANCES_SHOWN)
+    found = Attempts(newest.issuance, newest.rehearsal, plans.circumstances([gateway]))
+    summary = _summary(gateway, found, now)
+    standing, live = requesting.standing(gateway, now), summary.live_issuance
     failure = summary.failed_issuance.problem if summary.failed_issuance else None
     others = tuple(warning for warning in summary.warnings if warning != failure)
     return GatewayDetails(
         summary=dataclasses.replace(summary, warnings=others),
         network=NetworkSettings.load(),
-        listener=newest_listener(),
         issuances=issuances,
         certificates=newest_certificates(gateway, CERTIFICATES_SHOWN, now),
         events=newest_events(EVENTS_SHOWN, gateway),
+        waiting_until=waiting_until(live, now) if live is not None and live.problem_facts else None,
+        allowances=_tightest(standing.allowances),
+        why_not=standing.why_not,
+        why_no_rehearsal=standing.why_no_rehearsal,
     )
 
 
+def _tightest(allowances: Iterable[Allowance]) -> list[AllowanceRow]:
+    """Of each limit the subject that has least left: a hundred names are not a hundred rows."""
+    tightest: dict[Limit, Allowance] = {}
+    for each in allowances:
+        known = tightest.setdefault(each.limit, each)
+        if each.left < known.left:
+            tightest[each.limit] = each
+    return [
+        AllowanceRow(str(each.label), _subject(each), each.left, each.most, each.frees_at)
+        for each in tightest.values()
+    ]
+
+
+def _subject(allowance: Allowance) -> str:
+    if not allowance.used:
+        return ""
+    match allowance.limit:
+        case Limit.NEW_ORDERS:
+            return _("all gateways of this console")
+        case Limit.CERTIFICATES_PER_SET:
+            return _("the names of this gateway")
+        case _:
+            return allowance.subject
+
+
 def _with_certificate(gateways: QuerySet[Gateway]) -> QuerySet[Gateway]:
-    return gateways.select_related("selected_certificate").defer(*_HEAVY)
+    return gateways.select_related("selected_certificate__renewal_information").defer(*_HEAVY)
 
 
-def _summary(gateway: Gateway, last: Issuance | None, now: datetime.datetime) -> GatewaySummary:
+def _summary(gateway: Gateway, found: Attempts, now: datetime.datetime) -> GatewaySummary:
     certificate = gateway.selected_certificate
-    plan = renewing.plan(gateway, certificate, last)
-    warnings = warnings_of(gateway, certificate, last, now)
-    tone, status = _standing(certificate, last, warnings, now)
+    warnings = warnings_of(gateway, certificate, found, now)
+    tone, status = _standing(certificate, found.last, warnings, now)
     return GatewaySummary(
         gateway=gateway,
         certificate=certificate,
         days_left=days_left(certificate.not_after, now) if certificate else None,
-        next_renewal=NextRenewal(plan.at, plan.reason.sentence) if plan else None,
+        next_renewal=_next_renewal(gateway, found, now),
         renewal_off=_why_renewal_is_off(gateway, certificate),
-        last_issuance=last,
+        renewal_stopped=_why_renewal_stopped(gateway, found),
+        last_issuance=found.last,
+        rehearsal=found.rehearsal,
         warnings=warnings,
+        why_not=requesting.why_not_at_all(gateway, now),
         tone=tone,
         status=status,
     )
+
+
+def _next_renewal(gateway: Gateway, found: Attempts, now: datetime.datetime) -> NextRenewal | None:
+    certificate = gateway.selected_certificate
+    plan = plans.plan(gateway, certificate, found.around, now)
+    if plan is None or certificate is None:
+        return None
+    said = plans.information(certificate)
+    url = said.explanation_url if said else ""
+    # Another party's text: an address of any other kind is no link of ours.
+    safe = url if url.startswith("https://") else ""
+    return NextRenewal(plan.at, plan.reason.sentence, safe)
+
+
+def _why_renewal_stopped(gateway: Gateway, found: Attempts) -> Problem | None:
+    backoff = plans.stopped_or_paused(gateway, found.around)
+    is_renewed = plans.is_renewed(gateway, gateway.selected_certificate)
+    return backoff.problem if backoff and backoff.is_stopped and is_renewed else None
 
 
 def _standing(

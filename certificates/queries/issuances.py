@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Iterable
+from typing import Any
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
-from certificates.models import Certificate, Event, Gateway, Issuance, StageState
-from certificates.policy.issuance import STAGES, State
+from certificates import requesting
+from certificates.models import Certificate, Event, Gateway, Issuance, StageState, Trigger
+from certificates.policy.issuance import Course, State, may_cancel, stages
 from certificates.queries.log import events_of
 from challenges.problems import Problem
 
@@ -41,7 +43,11 @@ class StageRow:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class IssuanceDetails:
-    """Everything about one issuance."""
+    """Everything about one issuance.
+
+    ``waiting_until`` is when it goes on by itself, if that is worth a word; ``why_no_retry`` why
+    the same cannot be begun again now.
+    """
 
     issuance: Issuance
     gateway: Gateway
@@ -51,17 +57,33 @@ class IssuanceDetails:
     certificate: Certificate | None
     events: list[Event]
     waiting_until: datetime.datetime | None
+    is_being_issued: bool
+    why_no_retry: Problem | None
 
     @property
     def can_be_retried(self) -> bool:
-        """Whether it ended without a certificate and its source is still the gateway's."""
-        ended = self.issuance.current in {State.FAILED, State.CANCELLED}
-        return ended and self.gateway.uses_lets_encrypt
+        """Whether it ended without success and its source is still the gateway's."""
+        return _can_be_retried(self.issuance)
+
+    @property
+    def can_be_cancelled(self) -> bool:
+        """Whether it runs and nothing would be lost."""
+        return may_cancel(self.issuance.current, is_being_issued=self.is_being_issued)
+
+    @property
+    def can_be_hastened(self) -> bool:
+        """Whether it waits for something that failed, and a person may have it look at once."""
+        return self.waiting_until is not None and self.problem is not None
 
 
 def issuance_details(pk: int, now: datetime.datetime) -> IssuanceDetails:
-    """One issuance with its stages and events, in three queries. Raises Issuance.DoesNotExist."""
-    issuance = Issuance.objects.select_related("gateway", "certificate").get(pk=pk)
+    """One issuance with its stages and events. Raises Issuance.DoesNotExist.
+
+    Three queries while it runs; up to three more to tell whether it can be begun again.
+    """
+    found = Issuance.objects.select_related("gateway", "certificate")
+    handed_over = requesting.being_issued().filter(issuance=OuterRef("pk"))
+    issuance = found.annotate(handed_over=Exists(handed_over)).get(pk=pk)
     return IssuanceDetails(
         issuance=issuance,
         gateway=issuance.gateway,
@@ -71,8 +93,22 @@ def issuance_details(pk: int, now: datetime.datetime) -> IssuanceDetails:
         # The other side of a one-to-one is an exception where there is none.
         certificate=getattr(issuance, "certificate", None),
         events=events_of(issuance),
-        waiting_until=_waiting_until(issuance, now),
+        waiting_until=waiting_until(issuance, now),
+        is_being_issued=not issuance.is_terminal and issuance.handed_over,
+        why_no_retry=_why_no_retry(issuance, now),
     )
+
+
+def _can_be_retried(issuance: Issuance) -> bool:
+    ended = issuance.current in {State.FAILED, State.CANCELLED}
+    return ended and issuance.gateway.uses_lets_encrypt
+
+
+def _why_no_retry(issuance: Issuance, now: datetime.datetime) -> Problem | None:
+    if not _can_be_retried(issuance):
+        return None
+    trigger = Trigger.REHEARSAL if issuance.is_rehearsal else Trigger.MANUAL
+    return requesting.why_not(issuance.gateway, now, trigger=trigger)
 
 
 def newest_first(issuances: QuerySet[Issuance]) -> QuerySet[Issuance]:
@@ -80,24 +116,57 @@ def newest_first(issuances: QuerySet[Issuance]) -> QuerySet[Issuance]:
     return issuances.order_by("-started_at", "-pk")
 
 
-def newest_issuances(gateway: Gateway, count: int) -> list[Issuance]:
-    """The gateway's newest issuances. One query."""
-    return list(newest_first(gateway.issuances.all())[:count])
+@dataclasses.dataclass(frozen=True, slots=True)
+class Newest:
+    """A gateway's last issuance towards a certificate, and its last rehearsal."""
+
+    issuance: Issuance | None = None
+    rehearsal: Issuance | None = None
 
 
-def last_issuances(gateways: Iterable[Gateway]) -> dict[int, Issuance]:
-    """Each gateway's newest issuance, by the gateway's id. One query."""
-    newest = newest_first(Issuance.objects.filter(gateway=OuterRef("pk")))
-    ids = (
-        Gateway.objects.filter(pk__in=[gateway.pk for gateway in gateways])
-        .annotate(newest=Subquery(newest.values("pk")[:1]))
-        .values("newest")
-    )
-    return {issuance.gateway_id: issuance for issuance in Issuance.objects.filter(pk__in=ids)}
+def newest_of(gateways: Iterable[Gateway]) -> dict[int, Newest]:
+    """The newest of each gateway that has any, by the gateway's id. One query for all."""
+    ids = [gateway.pk for gateway in gateways]
+    wanted = _newest_ids(ids, is_rehearsal=False).union(_newest_ids(ids, is_rehearsal=True))
+    return _by_gateway(Issuance.objects.filter(pk__in=wanted))
+
+
+def newest_issuances(gateway: Gateway, count: int) -> tuple[list[Issuance], Newest]:
+    """The gateway's newest issuances, and the newest of each kind. One query."""
+    own = newest_first(gateway.issuances.all())
+    wanted = [own[:count], own.exclude(_REHEARSALS)[:1], own.filter(_REHEARSALS)[:1]]
+    found = Q()
+    for each in wanted:
+        found |= Q(pk__in=each.values("pk"))
+    rows = list(own.filter(found))
+    return rows[:count], _by_gateway(rows).get(gateway.pk, Newest())
+
+
+_REHEARSALS = Q(course=Course.REHEARSAL.value)
+
+
+def _newest_ids(gateways: list[int], *, is_rehearsal: bool) -> QuerySet[Any, Any]:
+    kind = _REHEARSALS if is_rehearsal else ~_REHEARSALS
+    newest = newest_first(Issuance.objects.filter(kind, gateway=OuterRef("pk")))
+    found = Gateway.objects.filter(pk__in=gateways).order_by()
+    return found.annotate(newest=Subquery(newest.values("pk")[:1])).values("newest")
+
+
+def _by_gateway(issuances: Iterable[Issuance]) -> dict[int, Newest]:
+    """Of each kind the first one; they come newest first, or one of each kind alone."""
+    found: dict[int, Newest] = {}
+    for issuance in issuances:
+        newest = found.get(issuance.gateway_id, Newest())
+        if issuance.is_rehearsal:
+            newest = dataclasses.replace(newest, rehearsal=newest.rehearsal or issuance)
+        else:
+            newest = dataclasses.replace(newest, issuance=newest.issuance or issuance)
+        found[issuance.gateway_id] = newest
+    return found
 
 
 def stage_rows(issuance: Issuance) -> list[StageRow]:
-    """The four stages in their order, those to come included. One query."""
+    """The stages of its course in their order, those to come included. One query."""
     begun = {stage.stage: stage for stage in issuance.stages.all()}
     return [
         StageRow(
@@ -108,10 +177,11 @@ def stage_rows(issuance: Issuance) -> list[StageRow]:
         )
         if state in begun
         else StageRow(state, StageState.WAITING)
-        for state in STAGES
+        for state in stages(issuance.way)
     ]
 
 
-def _waiting_until(issuance: Issuance, now: datetime.datetime) -> datetime.datetime | None:
+def waiting_until(issuance: Issuance, now: datetime.datetime) -> datetime.datetime | None:
+    """When a running issuance goes on, if that is worth a word."""
     at = issuance.next_step_at
     return at if not issuance.is_terminal and at and at - now > WORTH_MENTIONING else None

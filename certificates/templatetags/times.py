@@ -100,7 +100,7 @@ def duration(seconds: float | None) -> str:
     """How long something took, with its two largest units: "0.4 s", "1 min 5 s", "2 h 3 min"."""
     if seconds is None:
         return ""
-    if seconds < 0.05:
+    if seconds < 0.1:
         return _("under 0.1 s")
     if seconds < 10:
         return _("%(seconds)s s") % {"seconds": formats.number_format(seconds, 1)}

@@ -40,6 +40,7 @@ def certificate(request: HttpRequest, pk: int) -> HttpResponse:
         "fingerprint": queries.in_groups(found.sha256),
         "serial": queries.in_groups(found.serial),
         "missing_names": queries.missing_names(found, found.gateway),
+        "renewal_information": queries.renewal_information(found),
     }
     return render(request, "certificate.html", context)
 
@@ -84,7 +85,10 @@ def _import_form(request: HttpRequest) -> CertificateImportForm:
 
 def _context(pk: int) -> dict[str, Any]:
     found = get_object_or_404(
-        Certificate.objects.select_related("gateway", "issuance").defer("sealed_key"), pk=pk
+        Certificate.objects.select_related("gateway", "issuance", "renewal_information").defer(
+            "sealed_key"
+        ),
+        pk=pk,
     )
     return {
         "row": queries.certificate_row(found, timezone.now()),

@@ -11,11 +11,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from certificates import deploying, issuing, queries, tasks
+from certificates import deploying, queries, requesting, surroundings, tasks
 from certificates.forms import GatewayForm
 from certificates.models import Gateway, Trigger
 from certificates.views.answers import by, rejected, see_other, tell
-from challenges import preflight
 from challenges.models import NetworkSettings
 from challenges.problems import Problem, ProblemError
 
@@ -55,23 +54,20 @@ def gateway_settings(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def gateway_issue(request: HttpRequest, slug: str) -> HttpResponse:
     """Ask for a certificate, whichever the button's word; or go to the issuance that is running."""
-    existing = get_object_or_404(Gateway, slug=slug)
-    try:
-        issuance = issuing.request(
-            existing, trigger=Trigger.MANUAL, now=timezone.now(), by=by(request)
-        )
-    except ProblemError as error:
-        tell(request, error.problem)
-        return see_other("gateway", slug)
-    tasks.enqueue_advance(issuance.pk)
-    return see_other("issuance", issuance.pk)
+    return _request(request, slug, Trigger.MANUAL)
+
+
+@require_POST
+def gateway_rehearse(request: HttpRequest, slug: str) -> HttpResponse:
+    """Ask for a rehearsal of the renewal; or go to the one that is running."""
+    return _request(request, slug, Trigger.REHEARSAL)
 
 
 @require_POST
 def gateway_preflight(request: HttpRequest, slug: str) -> HttpResponse:
     """Look at the surroundings now and show what was found. Nothing is stored."""
     existing = get_object_or_404(Gateway, slug=slug)
-    findings = preflight.run(issuing.surroundings(existing.names, NetworkSettings.load()))
+    findings = surroundings.findings(existing.names)
     return render(request, "gateway.html", _gateway_context(slug, findings))
 
 
@@ -86,6 +82,17 @@ def gateway_use_lets_encrypt(request: HttpRequest, slug: str) -> HttpResponse:
     else:
         messages.success(request, _("The certificates come from Let's Encrypt again."))
     return see_other("gateway", slug)
+
+
+def _request(request: HttpRequest, slug: str, trigger: Trigger) -> HttpResponse:
+    gateway = get_object_or_404(Gateway, slug=slug)
+    try:
+        issuance = requesting.request(gateway, trigger=trigger, now=timezone.now(), by=by(request))
+    except ProblemError as error:
+        tell(request, error.problem)
+        return see_other("gateway", slug)
+    tasks.enqueue_advance(issuance.pk)
+    return see_other("issuance", issuance.pk)
 
 
 def _configure(request: HttpRequest, form: GatewayForm, *, first_steps: bool) -> HttpResponse:
@@ -126,14 +133,18 @@ def _gateway_context(slug: str, findings: list[Problem] | None = None) -> dict[s
         "summary": summary,
         "gateway": summary.gateway,
         "network": network,
-        "listener": details.listener,
         "challenge_port": network.challenge_port,
         "hostname": summary.gateway.hostname,
         "scenario": network.scenario,
         "issue_label": summary.issue_label,
         "live_issuance": summary.live_issuance,
+        "waiting_until": details.waiting_until,
         "failed_issuance": summary.failed_issuance,
         "findings": findings,
+        "allowances": details.allowances,
+        "is_overdrawn": any(not each.left for each in details.allowances),
+        "why_not": details.why_not,
+        "why_no_rehearsal": details.why_no_rehearsal,
         "issuances": details.issuances,
         "certificates": details.certificates,
         "events": details.events,

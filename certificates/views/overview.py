@@ -12,10 +12,6 @@ from django.views.decorators.http import require_safe
 
 from certificates import queries
 
-GATEWAYS_ON_OVERVIEW = 20
-PROBLEMS_ON_OVERVIEW = 5
-EVENTS_ON_OVERVIEW = 8
-
 
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
@@ -39,17 +35,15 @@ def warnings(request: HttpRequest) -> HttpResponse:
 
 
 def _overview_context(number: str | None, now: datetime.datetime) -> dict[str, Any]:
-    console = queries.console(now)
-    current = queries.current_warnings(now, console, most=PROBLEMS_ON_OVERVIEW)
-    page = queries.gateways_page(number, "", now, size=GATEWAYS_ON_OVERVIEW)
+    found = queries.overview(number, now)
     return {
-        "page": page,
+        "page": found.page,
         "page_query": "",
-        "components": console.parts,
-        "network": console.network,
-        "listener": console.listener,
-        "problems": current.problems,
-        "problem_count": current.count,
-        "events": queries.newest_events(EVENTS_ON_OVERVIEW),
-        "needs_first_gateway": not page.paginator.count,
+        "components": found.console.parts,
+        "network": found.console.network,
+        "listener": found.console.listener,
+        "problems": found.warnings.problems,
+        "problem_count": found.warnings.count,
+        "events": found.events,
+        "needs_first_gateway": not found.page.paginator.count,
     }

@@ -114,14 +114,14 @@ def complaint(health: Health) -> str:
 
 
 def _down(document: object) -> set[str]:
-    """The names, at any depth, of components that are said to be anything but well."""
+    """The names, at any depth, of components that are said to be down."""
     if not isinstance(document, dict):
         return set()
     names: set[str] = set()
     for name, value in document.items():
         if isinstance(value, dict):
             names |= _down(value)
-        elif isinstance(value, str) and value != "ok" and name != "status":
+        elif value == "down" and name != "status":
             names.add(str(name))
     return names
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from certificates.models import Certificate, Event, Gateway, Issuance
 from certificates.policy.health import PartStatus
-from certificates.policy.issuance import STAGES
-from certificates.policy.renewal import Plan
+from certificates.policy.issuance import stages as stages_of
+from certificates.queries import GatewaySummary
 from challenges.problems import Problem
 
 
@@ -42,27 +42,35 @@ def certificate(row: Certificate | None) -> dict[str, Any] | None:
     }
 
 
-def gateway(row: Gateway, plan: Plan | None, last: Issuance | None) -> dict[str, Any]:
-    """A gateway as ``status`` shows it."""
+def gateway(row: Gateway, summary: GatewaySummary | None = None) -> dict[str, Any]:
+    """A gateway as ``status`` shows it; without a summary only what its own row says."""
+    renewal = summary.next_renewal if summary else None
+    stopped = summary.renewal_stopped if summary else None
     return {
         "slug": row.slug,
         "hostname": row.hostname,
         "additional_hostnames": row.additional_hostnames,
         "certificate_source": row.certificate_source,
         "certificate": certificate(row.selected_certificate),
-        "next_renewal": (
-            {"at": moment(plan.at), "reason": plan.reason.sentence} if plan is not None else None
-        ),
-        "last_issuance": (
-            {
-                "id": last.pk,
-                "state": last.state,
-                "started_at": moment(last.started_at),
-                "finished_at": moment(last.finished_at),
-            }
-            if last is not None
-            else None
-        ),
+        "next_renewal": {"at": moment(renewal.at), "reason": renewal.reason} if renewal else None,
+        "renewal_stopped": stopped.to_json() if stopped else None,
+        "last_issuance": _attempt(summary.last_issuance if summary else None),
+        "profile": row.profile,
+        "rehearses": row.rehearses,
+        "last_rehearsal": _attempt(summary.rehearsal if summary else None),
+        "next_rehearsal_at": moment(row.next_rehearsal_at) if row.rehearses else None,
+    }
+
+
+def _attempt(row: Issuance | None) -> dict[str, Any] | None:
+    """An issuance or a rehearsal in short, or null."""
+    if row is None:
+        return None
+    return {
+        "id": row.pk,
+        "state": row.state,
+        "started_at": moment(row.started_at),
+        "finished_at": moment(row.finished_at),
     }
 
 
@@ -75,7 +83,7 @@ def issuance(row: Issuance) -> dict[str, Any]:
     """An issuance with all its stages, those not begun included."""
     begun = {stage.stage: stage for stage in row.stages.all()}
     stages: list[dict[str, Any]] = []
-    for state in STAGES:
+    for state in stages_of(row.way):
         stage = begun.get(state.value)
         stages.append(
             {
@@ -88,6 +96,7 @@ def issuance(row: Issuance) -> dict[str, Any]:
     return {
         "id": row.pk,
         "gateway": row.gateway.slug,
+        "trigger": row.trigger,
         "state": row.state,
         "started_at": moment(row.started_at),
         "finished_at": moment(row.finished_at),

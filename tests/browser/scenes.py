@@ -7,21 +7,28 @@ import datetime
 
 from django.utils import timezone
 
+from certificates import backoffs, directories
 from certificates.models import (
     Certificate,
     CertificateSource,
     Component,
+    Directory,
     Event,
     Gateway,
     Heartbeat,
     Issuance,
     Level,
+    LimitUse,
     Origin,
+    RenewalInformation,
     Stage,
     StageState,
     Trigger,
 )
-from certificates.policy.issuance import STAGES, State
+from certificates.policy.health import AHEAD
+from certificates.policy.issuance import STAGES, Course, Environment, State
+from certificates.policy.limits import Limit
+from certificates.policy.names import identifier_set
 from challenges.models import ChallengeListener, NetworkScenario, NetworkSettings
 from challenges.problems import Problem, Severity
 from gateway_admin.models import Role, User
@@ -108,6 +115,49 @@ def manual() -> Scene:
     return Scene(viewer, ("/", *_paths(gateway), *_paths(own), *_paths(other)))
 
 
+def held_back() -> Scene:
+    """Nothing may be ordered for a while, one waits, one has stopped, and a rehearsal failed."""
+    viewer, now = _administrator("anna.becker"), timezone.now()
+    _alive()
+    production = directories.url_of(Environment.PRODUCTION)
+    profiles = {"classic": "", "shortlived": "", "odd": LONG_WORDS}
+    Directory.objects.create(
+        url=production, profiles=profiles, read_at=now, away_since=now - DAY, detail=LONG_WORDS
+    )
+    gateway = _gateway("default", "mail.example.com", [])
+    certificate = _in_use(gateway, days_left=12)
+    RenewalInformation.objects.create(
+        certificate=certificate,
+        window_start=now + DAY,
+        window_end=now + 2 * DAY,
+        explanation_url=f"https://ca.example.org/{'why' * 60}",
+        checked_at=now,
+        next_check_at=now + DAY,
+    )
+    _rehearsal(gateway, State.FAILED)
+    for _ in range(4):
+        LimitUse.objects.create(
+            directory_url=production,
+            limit=Limit.CERTIFICATES_PER_SET.value,
+            subject=identifier_set(gateway.names),
+            at=now,
+        )
+    stopped = _gateway("stopped", "mail.example.net", [])
+    _in_use(stopped, days_left=9)
+    failed = _issuance(stopped, State.FAILED, ago=DAY, problem=CLOSED_PORT)
+    backoffs.failed(identifier_set(stopped.names), LONG_PROBLEM, now, lifetime=None)
+    waiting = _gateway("waiting", "mail.example.org", [])
+    late = _issuance(waiting, State.PRODUCTION, ago=DAY, problem=CLOSED_PORT)
+    Issuance.objects.filter(pk=late.pk).update(next_step_at=now + DAY)
+    rehearsing = _gateway("rehearsing", "mail.example.info", [])
+    _in_use(rehearsing, days_left=60)
+    running = _rehearsal(rehearsing, State.STAGING_TEST)
+    rows = (gateway, stopped, waiting, rehearsing, certificate, failed, late, running)
+    return Scene(
+        viewer, ("/", "/gateways/", "/warnings/", *(p for row in rows for p in _paths(row)))
+    )
+
+
 def overfull() -> Scene:
     """A hundred names, labels as long as they may be, and a CA with much to say."""
     viewer = _administrator("w" * 150)
@@ -138,6 +188,22 @@ def overfull() -> Scene:
     )
 
 
+def _in_use(gateway: Gateway, days_left: int) -> Certificate:
+    certificate = _certificate(gateway, days_left)
+    gateway.selected_certificate = certificate
+    gateway.next_rehearsal_at = timezone.now() + 3 * DAY
+    gateway.save()
+    return certificate
+
+
+def _rehearsal(gateway: Gateway, state: State) -> Issuance:
+    problem = CLOSED_PORT if state is State.FAILED else None
+    rehearsal = _issuance(gateway, state, ago=DAY / 24, problem=problem)
+    rehearsal.course, rehearsal.trigger = Course.REHEARSAL.value, Trigger.REHEARSAL
+    rehearsal.save()
+    return rehearsal
+
+
 def _paths(row: Gateway | Issuance | Certificate) -> tuple[str, ...]:
     match row:
         case Gateway():
@@ -154,8 +220,10 @@ def _administrator(name: str) -> User:
 
 def _alive() -> None:
     now = timezone.now()
+    # As far ahead as counts: the pages are looked at for longer than a part may be silent.
+    seen_at = now + AHEAD - datetime.timedelta(seconds=1)
     for component in Component:
-        Heartbeat.objects.create(component=component, seen_at=now + DAY)
+        Heartbeat.objects.create(component=component, seen_at=seen_at)
     network = NetworkSettings(pk=1, scenario=NetworkScenario.LAN, challenge_port=8080)
     network.save()
     ChallengeListener.objects.create(
@@ -165,7 +233,7 @@ def _alive() -> None:
         wanted_port=8080,
         addresses="0.0.0.0, [::]",
         started_at=now,
-        seen_at=now + DAY,
+        seen_at=seen_at,
     )
 
 
@@ -189,6 +257,7 @@ def _issuance(
         state=state,
         trigger=Trigger.MANUAL,
         names=gateway.names,
+        identifier_set=identifier_set(gateway.names),
         key_type=gateway.key_type,
         problem_facts=problem.to_json() if problem else None,
         findings=[problem.to_json()] if problem else [],

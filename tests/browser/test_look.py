@@ -65,7 +65,9 @@ def violations(page: Page) -> list[str]:
     ]
 
 
-@pytest.fixture(params=[scenes.empty, scenes.ordinary, scenes.manual, scenes.overfull])
+@pytest.fixture(
+    params=[scenes.empty, scenes.ordinary, scenes.manual, scenes.held_back, scenes.overfull]
+)
 def scene(request: pytest.FixtureRequest) -> Scene:
     """One of the scenes, in the database."""
     build: Callable[[], Scene] = request.param

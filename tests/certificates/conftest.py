@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.certificates.engine import cas, forgetful_clock, serving_cas, travel
 from tests.console import encryption_keys, gateway
 
-__all__ = ["encryption_keys", "gateway"]
+__all__ = ["cas", "encryption_keys", "forgetful_clock", "gateway", "serving_cas", "travel"]

@@ -1,29 +1,51 @@
-"""Threads that want the same thing at the same moment, on the product's own database.
+"""Several who want the same thing at the same moment, on the product's own database.
 
-Run in a process of its own, because the tests' database is in memory, where threads meet other
-locks than in production. Prints for every race what its threads got.
+Run in processes of their own, because the tests' database is in memory, where threads meet other
+locks than in production. Prints for every race what came of it.
 """
 
 from __future__ import annotations
 
+import functools
 import json
+import logging
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
-from django.db import connections
+from django.db import connections, transaction
 from django.utils import timezone
 
-from certificates import issuing, leases
-from certificates.models import Gateway, Issuance, Trigger
-from certificates.policy.issuance import State
+from certificates import accounts, budget, directories, issuing, leases, renewing, requesting
+from certificates.models import (
+    Certificate,
+    Directory,
+    Event,
+    Gateway,
+    Issuance,
+    LimitUse,
+    Order,
+    Trigger,
+)
+from certificates.policy.issuance import Environment, State
+from certificates.policy.limits import Limit
 from gateway_admin import claiming, data_directory
 from gateway_admin.models import User
+from tests.certificates.engine import DAY, HOUR, use
 from tests.console import make_gateway, make_issuance
 
 ROUNDS = 10
 THREADS = 3
+CONTESTANTS = ("worker", "worker", "sweep", "sweep")
+CONTEND = (
+    "import django; django.setup();from tests.certificates.racing import contend; contend({role!r})"
+)
+# Far more than a renewal takes, while all processors are busy (seconds).
+LONGEST_ROUND = 120
 
 
 def race(compete: Callable[[int], object]) -> list[object]:
@@ -59,9 +81,73 @@ def request(gateway: Gateway) -> list[object]:
     """Everybody asks for a certificate for the same gateway."""
 
     def ask(_: int) -> int:
-        return issuing.request(gateway, trigger=Trigger.MANUAL, now=timezone.now()).pk
+        return requesting.request(gateway, trigger=Trigger.MANUAL, now=timezone.now()).pk
 
     return race(ask)
+
+
+def request_twins(number: int) -> list[object]:
+    """Everybody asks for a certificate for the same names, but each for a gateway of its own."""
+    twins = [make_gateway(f"t{number}-{i}", f"t{number}.example.com") for i in range(THREADS)]
+
+    def ask(index: int) -> int:
+        return requesting.request(twins[index], trigger=Trigger.MANUAL, now=timezone.now()).pk
+
+    return race(ask)
+
+
+def last_order(gateway: Gateway) -> list[object]:
+    """Everybody wants the last order that the budget has."""
+    url, now = directories.url_of(Environment.PRODUCTION), timezone.now()
+    Directory.objects.get_or_create(url=url)
+    order = Order.objects.create(
+        issuance=make_issuance(gateway, State.FAILED),
+        environment=Environment.PRODUCTION.value,
+        account=accounts.account_at(url, gateway),
+    )
+    left = budget.orders_left(Environment.PRODUCTION, now) - 1
+    LimitUse.objects.bulk_create(
+        LimitUse(directory_url=url, limit=Limit.NEW_ORDERS.value, at=now) for _ in range(left)
+    )
+    try:
+        return race(lambda _: budget.spend_order(order, gateway.names, now))
+    finally:
+        LimitUse.objects.all().delete()
+
+
+def slot() -> list[object]:
+    """Everybody wants to order in the same second after the CA's return."""
+    now = timezone.now()
+    row, _ = Directory.objects.update_or_create(
+        url="https://ca.example/directory",
+        defaults={"returned_at": now - HOUR, "next_order_at": None},
+    )
+    return race(lambda _: directories.order_slot(row, now) is None)
+
+
+def finalize_or_cancel(number: int) -> list[object]:
+    """One hands the certificate request over, the others cancel: never both."""
+    gateway = make_gateway(f"c{number}", f"c{number}.example.com")
+    issuance = make_issuance(gateway, State.PRODUCTION)
+    url = directories.url_of(Environment.PRODUCTION)
+    Order.objects.create(
+        issuance=issuance,
+        environment=Environment.PRODUCTION.value,
+        account=accounts.account_at(url, gateway),
+    )
+    held = leases.claim(issuance.pk, timezone.now())
+    assert held is not None
+
+    def compete(index: int) -> str:
+        if index:
+            requesting.cancel(issuance, timezone.now())
+            return "cancelled"
+        with transaction.atomic():
+            held.update(lease_expires_at=held.expires_at)
+            Order.objects.filter(issuance=issuance).update(is_handed_over=True)
+        return "handed over"
+
+    return race(compete)
 
 
 def claim() -> list[object]:
@@ -77,15 +163,120 @@ def counted() -> int:
 
 
 def main() -> None:
-    """Run every race a few times and print what came of them."""
+    """Run every race of threads a few times and print what came of them."""
     data_directory.prepare(settings.CONFIGURATION)
     # A slow hash would let the claimants arrive one after the other.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    results: dict[str, list[list[object]]] = {"lease": [], "request": [], "claim": []}
+    results: dict[str, list[list[object]]] = {}
+
+    def note(name: str, result: list[object]) -> None:
+        results.setdefault(name, []).append(result)
+
     for number in range(ROUNDS):
         gateway = make_gateway(f"g{number}", f"g{number}.example.com")
-        results["request"].append(request(gateway))
+        note("request", request(gateway))
         Issuance.objects.filter(gateway=gateway).delete()
-        results["lease"].append(lease(make_issuance(gateway, State.WAITING)))
-        results["claim"].append(claim())
+        note("lease", lease(make_issuance(gateway, State.WAITING)))
+        note("claim", claim())
+        note("request_twins", request_twins(number))
+        note("last_order", last_order(gateway))
+        note("slot", slot())
+        note("finalize_or_cancel", finalize_or_cancel(number))
     json.dump(results, sys.stdout)
+
+
+def contest(rounds: int) -> None:
+    """Two workers and two sweeps, each a process, renew one gateway after the other.
+
+    Prints a JSON line for each round: what is stored of it, and what anybody met.
+    """
+    logging.disable()  # its lines would come between
+    data_directory.prepare(settings.CONFIGURATION)
+    contestants = [
+        subprocess.Popen(
+            [sys.executable, "-c", CONTEND.format(role=role)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+        for role in CONTESTANTS
+    ]
+    for number in range(rounds):
+        gateway = make_gateway(f"g{number}", f"mail.g{number}.test")
+        before = use(gateway, age=70 * DAY)
+        errors = _round(contestants, gateway.slug)
+        _say(_stored(gateway, before) | {"errors": errors})
+    for process in contestants:
+        process.communicate(timeout=60)
+
+
+def contend(role: str) -> None:
+    """Take part in the renewal of each gateway whose slug is read; print what was raised."""
+    logging.disable()  # its lines would come between
+    for line in sys.stdin:
+        errors: list[str] = []
+        act = {"worker": _work, "sweep": _sweep}[role]
+        deadline = time.monotonic() + LONGEST_ROUND
+        while not _has_ended(line.strip()) and time.monotonic() < deadline:
+            _noting(errors, act)
+        # Messages that were sent twice, or arrive when all is over.
+        for pk in Issuance.objects.filter(gateway__slug=line.strip()).values_list("pk", flat=True):
+            _noting(errors, functools.partial(issuing.advance, pk))
+        _noting(errors, act)
+        _say(errors)
+
+
+def _say(what: object) -> None:
+    sys.stdout.write(f"{json.dumps(what)}\n")
+    sys.stdout.flush()
+
+
+def _round(contestants: list[subprocess.Popen[str]], slug: str) -> list[str]:
+    for process in contestants:
+        assert process.stdin is not None
+        process.stdin.write(f"{slug}\n")
+    errors: list[str] = []
+    for process in contestants:
+        assert process.stdout is not None
+        errors += json.loads(process.stdout.readline())
+    return errors
+
+
+def _stored(gateway: Gateway, before: Certificate) -> dict[str, Any]:
+    issuances = Issuance.objects.filter(gateway=gateway)
+    gateway.refresh_from_db()
+    return {
+        "states": list(issuances.values_list("state", flat=True)),
+        "orders": list(Order.objects.filter(issuance__in=issuances).values_list("status")),
+        "new_certificates": gateway.certificates.exclude(pk=before.pk).count(),
+        "is_renewed": gateway.selected_certificate_id != before.pk,
+        "counted": LimitUse.objects.filter(
+            order__issuance__in=issuances, limit=Limit.NEW_ORDERS.value
+        ).count(),
+        "events": list(Event.objects.filter(gateway=gateway).values_list("code", flat=True)),
+    }
+
+
+def _has_ended(slug: str) -> bool:
+    return Issuance.objects.filter(gateway__slug=slug, finished_at__isnull=False).exists()
+
+
+def _work() -> None:
+    for pk in leases.due(timezone.now()).values_list("pk", flat=True):
+        issuing.advance(pk)
+
+
+def _sweep() -> None:
+    renewing.request_due(timezone.now())
+    # A message for each, as if it had been sent twice: it may not be due, or be worked on.
+    for pk in Issuance.objects.filter(finished_at__isnull=True).values_list("pk", flat=True):
+        issuing.advance(pk)
+
+
+def _noting(errors: list[str], act: Callable[[], object]) -> None:
+    try:
+        act()
+    except Exception as error:
+        errors.append(f"{type(error).__name__}: {error}")
+    time.sleep(0.005)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from certificates import deploying, importing, store
+from certificates import deploying, importing, repairing, store
 from certificates.models import Certificate, CertificateSource, Event, Gateway, Level, Origin
 from challenges.problems import ProblemError
 from tests.certificates.chains import make_chain, store_leaf
@@ -254,7 +254,7 @@ def test_when_returning_fails_the_source_stays_manual(gateway: Gateway) -> None:
 def test_files_in_order_are_left_alone(gateway: Gateway) -> None:
     deploying.install(gateway, begun(1, gateway), timezone.now())
     before = store.live_directory(gateway).readlink()
-    assert deploying.repair(timezone.now()) == 0
+    assert repairing.repair(timezone.now()) == 0
     assert store.live_directory(gateway).readlink() == before
 
 
@@ -269,7 +269,7 @@ def test_files_that_are_not_the_selected_ones_are_written_again(
         store.live_directory(gateway).unlink()
     else:
         file.write_bytes(content)
-    assert deploying.repair(timezone.now()) == 1
+    assert repairing.repair(timezone.now()) == 1
     assert file.read_text() in certificate.chain_pem
     assert in_use(gateway) == certificate.chain_pem
     assert Event.objects.filter(level=Level.WARNING).count() == 1
@@ -279,7 +279,7 @@ def test_the_files_of_another_certificate_are_replaced(gateway: Gateway) -> None
     old, new = begun(5, gateway), begun(1, gateway)
     deploying.install(gateway, old, timezone.now())
     Gateway.objects.update(selected_certificate=new)
-    assert deploying.repair(timezone.now()) == 1
+    assert repairing.repair(timezone.now()) == 1
     assert in_use(gateway) == new.chain_pem
 
 
@@ -292,6 +292,6 @@ def test_one_gateway_that_cannot_be_repaired_does_not_keep_the_others_from_it(
         store.live_directory(each).unlink()
     break_live(gateway)
     (store.live_directory(gateway) / "cert.pem").mkdir()
-    assert deploying.repair(timezone.now()) == 1
+    assert repairing.repair(timezone.now()) == 1
     assert in_use(other) != ""
     assert Event.objects.filter(level=Level.ERROR).count() == 1

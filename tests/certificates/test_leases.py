@@ -122,3 +122,34 @@ def test_the_sweep_sees_what_is_due_and_free(gateway: Gateway) -> None:
         lease_expires_at=now - SECOND,
     )
     assert set(leases.due(now).values_list("pk", flat=True)) == {due.pk, crashed.pk}
+
+
+@pytest.mark.parametrize(
+    ("field", "is_seen"), [("next_step_at", True), ("lease_expires_at", True), (None, False)]
+)
+def test_what_a_wrong_clock_has_written_stops_nothing(
+    issuance: Issuance, field: str | None, is_seen: bool
+) -> None:
+    now = timezone.now()
+    hours = datetime.timedelta(hours=20)
+    # A step may wait for a day, and a lease that is kept is not older than that.
+    Issuance.objects.update(next_step_at=now + hours if field is None else now)
+    if field is not None:
+        years = now + datetime.timedelta(days=700)
+        Issuance.objects.update(**{field: years, "lease_owner": "x"})
+    assert leases.due(now).exists() is is_seen
+    assert (leases.claim(issuance.pk, now) is not None) is is_seen
+
+
+def test_whoever_takes_over_is_told_that_somebody_died_over_it(issuance: Issuance) -> None:
+    now = timezone.now()
+    first = claimed(issuance, now)
+    assert not first.is_inherited
+    assert claimed(issuance, now + leases.LEASE + SECOND).is_inherited
+    Issuance.objects.update(lease_owner="", lease_expires_at=None)
+    assert not claimed(issuance, now).is_inherited
+
+
+def test_without_a_next_step_a_live_one_is_due(gateway: Gateway) -> None:
+    issuance = make_issuance(gateway, State.PRODUCTION, next_step_at=None)
+    assert list(leases.due(timezone.now())) == [issuance]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import contextlib
 import datetime
 import ssl
@@ -7,7 +8,7 @@ import ssl
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certificates import pem
@@ -133,6 +134,101 @@ def test_a_certificate_without_names_covers_nothing() -> None:
     facts = pem.facts(make_leaf(above=ISSUER).chain)
     with pytest.raises(ProblemError, match="no host name"):
         pem.check_names(facts, ["mx.example.org"])
+
+
+@pytest.mark.parametrize(
+    "wanted", [["mx.example.org", "*.example.net"], ["*.EXAMPLE.net", "MX.example.org", "x.y"]]
+)
+def test_only_names_that_were_asked_for_are_in_order(wanted: list[str]) -> None:
+    pem.check_no_other_names(pem.facts(LEAF.chain), wanted)
+
+
+def test_names_that_were_not_asked_for_are_named() -> None:
+    with pytest.raises(ProblemError) as caught:
+        pem.check_no_other_names(pem.facts(LEAF.chain), ["mx.example.org", "a.example.net"])
+    assert caught.value.problem.code == "names-do-not-match"
+    assert caught.value.problem.explanation == (
+        "The certificate is also for *.example.net, which was not asked for."
+    )
+
+
+# Where it comes from
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "(STAGING) Wannabe Watercress R11",
+        "(Staging) Puzzling Parsnip E7",
+        "Fake LE Intermediate X1",
+    ],
+)
+def test_a_certificate_of_the_staging_environment_is_refused(issuer: str) -> None:
+    facts = pem.facts(make_leaf("mx.example.org", above=make_authority(issuer, ROOT)).chain)
+    with pytest.raises(ProblemError) as caught:
+        pem.check_not_staging(facts)
+    assert caught.value.problem.code == "certificate-from-staging"
+    assert issuer in caught.value.problem.explanation
+
+
+@pytest.mark.parametrize(
+    "issuer", ["R13", "YE2", "Pebble Intermediate CA 0c5d36", "Staging Posts Ltd"]
+)
+def test_a_certificate_of_any_other_ca_is_not_called_a_test(issuer: str) -> None:
+    leaf = make_leaf("mx.example.org", above=make_authority(issuer, ROOT))
+    pem.check_not_staging(pem.facts(leaf.chain))
+
+
+# The renewal identifier (RFC 9773 §4.1)
+
+KEY_IDENTIFIER = bytes.fromhex("69885B6B87464041E1B37B847BA0AE2CDE01C8D4")
+
+
+def with_identifier(key_identifier: bytes | None, serial: int) -> x509.Certificate:
+    key = new_key()
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "x")])
+    now = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
+    issuer = [x509.DNSName("x")] if key_identifier is None else None
+    authority = x509.AuthorityKeyIdentifier(key_identifier, issuer, 1 if issuer else None)
+    return (
+        x509.CertificateBuilder(name, name, key.public_key(), serial)
+        .not_valid_before(now)
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(authority, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def test_the_renewal_identifier_is_that_of_the_rfcs_example() -> None:
+    certificate = with_identifier(KEY_IDENTIFIER, 0x87654321)
+    assert pem.renewal_id(certificate) == "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
+
+
+@pytest.mark.parametrize(
+    ("serial", "expected"),
+    [(1, "AQ"), (0x7F, "fw"), (0x80, "AIA"), (0xFF, "AP8"), (0x100, "AQA"), (0x7FFF, "f_8")],
+)
+def test_the_serial_is_written_as_der_does_it(serial: int, expected: str) -> None:
+    certificate = with_identifier(KEY_IDENTIFIER, serial)
+    assert pem.renewal_id(certificate).partition(".")[2] == expected
+
+
+@settings(deadline=None)
+@given(st.integers(1, 2**159 - 1), st.binary(min_size=1, max_size=40))
+def test_a_renewal_identifier_leads_back_to_serial_and_key(serial: int, identifier: bytes) -> None:
+    parts = pem.renewal_id(with_identifier(identifier, serial)).split(".")
+    assert not any("=" in part for part in parts)
+    key_bytes, serial_bytes = (
+        base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in parts
+    )
+    assert key_bytes == identifier
+    assert int.from_bytes(serial_bytes, "big", signed=True) == serial
+    assert len(serial_bytes) == 1 or serial_bytes[:2] != b"\0\0"
+
+
+def test_without_its_issuers_key_a_certificate_has_no_renewal_identifier() -> None:
+    assert pem.renewal_id(with_identifier(None, 5)) == ""
+    assert pem.renewal_id(with_identifier(b"", 5)) == ""
 
 
 # Validity

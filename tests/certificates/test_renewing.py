@@ -1,48 +1,56 @@
+"""Which renewals and rehearsals the sweep asks for."""
+
 from __future__ import annotations
 
 import datetime
 
 import pytest
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
-from certificates import renewing
+from certificates import backoffs, directories, renewing
 from certificates.models import (
+    Backoff,
     Certificate,
     CertificateSource,
+    Directory,
     Event,
     Gateway,
     Issuance,
+    LimitUse,
     Origin,
     Trigger,
 )
-from certificates.policy.issuance import State
-from certificates.policy.renewal import Reason
+from certificates.policy.issuance import Course, Environment, State
+from certificates.policy.limits import Limit
+from certificates.policy.names import identifier_set
+from challenges.problems import Problem, Severity
 from tests.certificates.chains import make_chain, store_leaf
-from tests.console import make_gateway, make_issuance
+from tests.certificates.engine import DAY, HOUR, MINUTE, use
+from tests.console import make_certificate, make_gateway, make_issuance
 
-DAY = datetime.timedelta(days=1)
-MINUTE = datetime.timedelta(minutes=1)
-
-
-def use(
-    gateway: Gateway, *, age: float, lifetime: float = 90, origin: Origin = Origin.LETS_ENCRYPT
-) -> Certificate:
-    """Put a certificate of that age in days into use."""
-    leaf = make_chain(*gateway.names, begin=timezone.now() - age * DAY, lifetime=lifetime * DAY)
-    certificate = store_leaf(gateway, leaf, origin)
-    Gateway.objects.filter(pk=gateway.pk).update(selected_certificate=certificate)
-    gateway.refresh_from_db()
-    return certificate
+PASSING = Problem("acme-connection", Severity.ERROR, "Refused.", ("Open it.",), retryable=True)
+PERMANENT = Problem("acme-rejected-identifier", Severity.ERROR, "Never.", ("Edit.",))
 
 
-def last_attempt(gateway: Gateway, state: State, ago: datetime.timedelta, **fields: object) -> None:
-    """An issuance that ended that long ago."""
-    moment = timezone.now() - ago
-    make_issuance(gateway, state, started_at=moment - MINUTE, finished_at=moment, **fields)
+def requested(now: datetime.datetime | None = None) -> list[Issuance]:
+    """The renewals that begin now, in their order."""
+    return [Issuance.objects.get(pk=pk) for pk in renewing.request_due(now or timezone.now())]
 
 
-def requested() -> list[Issuance]:
-    return [Issuance.objects.get(pk=pk) for pk in renewing.request_due(timezone.now())]
+def rehearsed(now: datetime.datetime | None = None) -> list[Issuance]:
+    """The rehearsals that begin now, in their order."""
+    return [Issuance.objects.get(pk=pk) for pk in renewing.rehearse_due(now or timezone.now())]
+
+
+def fail(gateway: Gateway, ago: datetime.timedelta, problem: Problem = PASSING) -> Backoff:
+    """One more attempt failed that long ago."""
+    key = identifier_set(gateway.names)
+    backoffs.failed(key, problem, timezone.now() - ago, lifetime=90 * DAY)
+    return Backoff.objects.get(identifier_set=key)
+
+
+# Renewals
 
 
 @pytest.mark.parametrize(
@@ -60,10 +68,13 @@ def requested() -> list[Issuance]:
         (60.1, 365, True),
     ],
 )
+@pytest.mark.parametrize("is_scheduled", [True, False])
 def test_a_renewal_is_requested_once_it_is_due(
-    gateway: Gateway, age: float, lifetime: float, due: bool
+    gateway: Gateway, age: float, lifetime: float, due: bool, is_scheduled: bool
 ) -> None:
-    use(gateway, age=age, lifetime=lifetime)
+    use(gateway, age=age * DAY, lifetime=lifetime)
+    if not is_scheduled:
+        Certificate.objects.update(renewal_at=None)
     issuances = requested()
     assert len(issuances) == (1 if due else 0)
     for issuance in issuances:
@@ -72,30 +83,33 @@ def test_a_renewal_is_requested_once_it_is_due(
             Trigger.RENEWAL,
             1,
         )
+        assert issuance.way is Course.DIRECT
         assert Event.objects.get().message.startswith("The automatic renewal")
 
 
 def test_it_is_requested_once(gateway: Gateway) -> None:
-    use(gateway, age=70)
+    use(gateway, age=70 * DAY)
     assert len(requested()) == 1
     assert requested() == []
 
 
-def test_a_running_issuance_of_any_kind_is_enough(gateway: Gateway) -> None:
-    use(gateway, age=70)
-    make_issuance(gateway, State.PREFLIGHT)
+@pytest.mark.parametrize("course", Course)
+def test_a_running_issuance_of_any_kind_is_enough(gateway: Gateway, course: Course) -> None:
+    use(gateway, age=70 * DAY)
+    make_issuance(gateway, State.WAITING, course=course.value)
     assert requested() == []
 
 
 def test_nothing_is_renewed_while_the_source_is_manual(gateway: Gateway) -> None:
-    use(gateway, age=70)
+    use(gateway, age=70 * DAY)
     Gateway.objects.update(certificate_source=CertificateSource.MANUAL)
     assert requested() == []
 
 
 @pytest.mark.parametrize("origin", [Origin.IMPORTED, Origin.SELF_SIGNED])
 def test_a_certificate_from_elsewhere_is_not_renewed(gateway: Gateway, origin: Origin) -> None:
-    use(gateway, age=70, origin=origin)
+    leaf = make_chain(*gateway.names, begin=timezone.now() - 70 * DAY)
+    Gateway.objects.update(selected_certificate=store_leaf(gateway, leaf, origin))
     assert requested() == []
 
 
@@ -103,102 +117,195 @@ def test_without_a_certificate_there_is_nothing_to_renew(gateway: Gateway) -> No
     assert requested() == []
 
 
-def test_without_agreement_nothing_is_requested(gateway: Gateway) -> None:
-    use(gateway, age=70)
-    Gateway.objects.update(terms_agreed_at=None)
-    assert requested() == []
-
-
 def test_one_gateway_that_must_not_start_does_not_keep_the_others_from_it(
     gateway: Gateway,
 ) -> None:
-    use(gateway, age=70)
+    use(gateway, age=71 * DAY)
     Gateway.objects.update(terms_agreed_at=None)
     others = [make_gateway(slug, f"{slug}.example.com") for slug in ("a", "z")]
     for other in others:
-        use(other, age=70)
+        use(other, age=70 * DAY)
     assert [issuance.gateway for issuance in requested()] == others
 
 
 @pytest.mark.parametrize(
     ("failures", "pause"), [(1, MINUTE), (2, 10 * MINUTE), (3, 100 * MINUTE), (4, DAY), (9, DAY)]
 )
-def test_a_failed_renewal_is_repeated_when_its_pause_is_over(
+def test_a_failed_renewal_is_repeated_with_a_test_when_its_pause_is_over(
     gateway: Gateway, failures: int, pause: datetime.timedelta
 ) -> None:
-    use(gateway, age=70)
-    last_attempt(gateway, State.FAILED, pause - MINUTE / 2, attempt=failures)
+    use(gateway, age=70 * DAY)
+    backoff = [fail(gateway, pause / 2) for _ in range(failures)][-1]
     assert requested() == []
-    Issuance.objects.update(finished_at=timezone.now() - pause)
-    (issuance,) = requested()
-    assert issuance.attempt == failures + 1
+    assert requested(backoff.not_before - MINUTE / 60) == []
+    (issuance,) = requested(backoff.not_before)
+    assert (issuance.attempt, issuance.way) == (failures + 1, Course.TESTED)
 
 
-def test_the_cas_pause_is_kept(gateway: Gateway) -> None:
-    use(gateway, age=70)
-    pause = timezone.now() + 30 * MINUTE
-    last_attempt(gateway, State.FAILED, 20 * MINUTE, attempt=1, retry_not_before=pause)
+def test_what_cannot_pass_by_itself_is_not_tried_again(gateway: Gateway) -> None:
+    use(gateway, age=70 * DAY)
+    fail(gateway, 40 * DAY, PERMANENT)
     assert requested() == []
-    assert len(renewing.request_due(pause)) == 1
+    backoffs.forgive(identifier_set(gateway.names), timezone.now())
+    assert len(requested()) == 1
 
 
-def test_the_cas_pause_is_in_the_plan(gateway: Gateway) -> None:
-    certificate = use(gateway, age=70)
-    pause = timezone.now() + 30 * MINUTE
-    last_attempt(gateway, State.DONE, 20 * MINUTE, retry_not_before=pause)
-    plan = renewing.plan(gateway, certificate, Issuance.objects.get())
-    assert plan is not None
-    assert (plan.at, plan.reason) == (pause, Reason.RETRY)
-
-
-def test_only_the_last_attempt_decides(gateway: Gateway) -> None:
-    use(gateway, age=70)
-    last_attempt(gateway, State.FAILED, 3 * MINUTE, attempt=8)
-    last_attempt(gateway, State.CANCELLED, 2 * MINUTE)
-    (issuance,) = requested()
-    assert issuance.attempt == 1
+def test_a_pause_that_a_wrong_clock_has_written_stops_no_renewal(gateway: Gateway) -> None:
+    use(gateway, age=70 * DAY)
+    fail(gateway, -700 * DAY)
+    assert len(requested()) == 1
 
 
 def test_another_gateways_failures_do_not_count(gateway: Gateway) -> None:
-    use(gateway, age=70)
-    last_attempt(make_gateway("other", "other.example.com"), State.FAILED, MINUTE, attempt=9)
+    use(gateway, age=70 * DAY)
+    fail(make_gateway("other", "other.example.com"), MINUTE / 2)
     assert [issuance.attempt for issuance in requested()] == [1]
 
 
-def test_the_plan_on_the_screen_is_the_one_that_is_carried_out(gateway: Gateway) -> None:
-    certificate = use(gateway, age=70)
-    last_attempt(gateway, State.FAILED, MINUTE, attempt=2)
-    last = Issuance.objects.get()
-    plan = renewing.plan(gateway, certificate, last)
-    assert plan is not None
-    assert last.finished_at is not None
-    assert (plan.at, plan.reason) == (last.finished_at + 10 * MINUTE, Reason.RETRY)
-    assert renewing.request_due(plan.at - MINUTE / 60) == []
-    assert len(renewing.request_due(plan.at)) == 1
+@pytest.mark.parametrize(
+    ("environment", "begins"), [(Environment.PRODUCTION, False), (Environment.STAGING, True)]
+)
+def test_while_the_production_ca_is_away_nothing_begins(
+    gateway: Gateway, environment: Environment, begins: bool
+) -> None:
+    use(gateway, age=70 * DAY)
+    now = timezone.now()
+    url = directories.url_of(environment)
+    Directory.objects.create(url=url, away_since=now, next_probe_at=now + 10 * MINUTE)
+    assert bool(requested()) is begins
+
+
+def test_whoever_expires_first_is_first(gateway: Gateway) -> None:
+    use(gateway, age=70 * DAY)
+    ages = {"a": 65, "b": 85, "c": 75}
+    for slug, age in ages.items():
+        use(make_gateway(slug, f"{slug}.example.com"), age=age * DAY)
+    assert [issuance.gateway.slug for issuance in requested()] == ["b", "c", "default", "a"]
+
+
+@pytest.mark.parametrize(("used", "running", "begin"), [(292, 0, 3), (292, 2, 1), (295, 0, 0)])
+def test_no_more_begin_than_the_budget_has_orders_for(
+    gateway: Gateway, used: int, running: int, begin: int
+) -> None:
+    now = timezone.now()
+    url = directories.url_of(Environment.PRODUCTION)
+    LimitUse.objects.bulk_create(
+        LimitUse(directory_url=url, limit=Limit.NEW_ORDERS.value, at=now) for _ in range(used)
+    )
+    for number in range(running):
+        other = make_gateway(f"r{number}", f"r{number}.example.com")
+        make_issuance(other, State.PREFLIGHT)
+    rehearsing = make_gateway("rehearsing", "rehearsing.example.com")
+    make_issuance(rehearsing, State.PREFLIGHT, course=Course.REHEARSAL.value)
+    for number in range(5):
+        use(make_gateway(f"g{number}", f"g{number}.example.com"), age=(70 + number) * DAY)
+    expected = ["g4", "g3", "g2", "g1", "g0"][:begin]
+    assert [issuance.gateway.slug for issuance in requested()] == expected
+
+
+def test_the_sweep_reads_only_what_is_due_and_asks_nothing_per_gateway(
+    gateway: Gateway, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    use(gateway, age=10 * DAY)
+    for number in range(20):
+        use(make_gateway(f"g{number}", f"g{number}.example.com"), age=10 * DAY)
+    with django_assert_max_num_queries(2):
+        assert renewing.request_due(timezone.now()) == []
+
+
+def test_a_new_version_may_decide_otherwise_than_the_one_that_stored_it(gateway: Gateway) -> None:
+    certificate = use(gateway, age=10 * DAY)
+    right = certificate.renewal_at
+    Certificate.objects.update(renewal_at=timezone.now() + 700 * DAY)
+    make_certificate(gateway, Origin.LETS_ENCRYPT)
+    assert renewing.schedule_all() == 1, "only what is in use"
+    certificate.refresh_from_db()
+    assert certificate.renewal_at == right
+
+
+# Rehearsals
+
+
+def rehearsing(slug: str, at: datetime.datetime, **fields: object) -> Gateway:
+    """A gateway whose rehearsal is due then."""
+    gateway = make_gateway(slug, f"{slug}.example.com", next_rehearsal_at=at, **fields)
+    use(gateway, age=10 * DAY)
+    return gateway
+
+
+def test_a_rehearsal_begins_when_it_is_due(gateway: Gateway) -> None:
+    now = timezone.now()
+    rehearsing("a", now)
+    assert rehearsed(now - MINUTE) == []
+    (issuance,) = rehearsed(now)
+    assert (issuance.trigger, issuance.way) == (Trigger.REHEARSAL, Course.REHEARSAL)
+    assert rehearsed(now) == []
 
 
 @pytest.mark.parametrize(
-    ("source", "origin"),
+    "fields",
     [
-        (CertificateSource.MANUAL, Origin.LETS_ENCRYPT),
-        (CertificateSource.LETS_ENCRYPT, Origin.IMPORTED),
+        {"rehearses": False},
+        {"certificate_source": CertificateSource.MANUAL},
+        {"terms_agreed_at": None},
     ],
 )
-def test_there_is_no_plan_where_nothing_is_renewed(
-    gateway: Gateway, source: CertificateSource, origin: Origin
-) -> None:
-    certificate = use(gateway, age=70, origin=origin)
-    gateway.certificate_source = source
-    assert renewing.plan(gateway, certificate, None) is None
-    assert renewing.plan(gateway, None, None) is None
+@pytest.mark.django_db
+def test_whoever_does_not_want_it_is_left_alone(fields: dict[str, object]) -> None:
+    rehearsing("a", timezone.now(), **fields)
+    assert rehearsed() == []
 
 
-def test_the_sweep_does_not_ask_the_database_per_gateway(
-    gateway: Gateway, django_assert_max_num_queries: object
-) -> None:
-    assert callable(django_assert_max_num_queries)
-    use(gateway, age=10)
-    for number in range(20):
-        use(make_gateway(f"g{number}", f"g{number}.example.com"), age=10)
-    with django_assert_max_num_queries(2):
-        assert renewing.request_due(timezone.now()) == []
+@pytest.mark.django_db
+def test_a_certificate_from_elsewhere_needs_no_rehearsal() -> None:
+    gateway = make_gateway("a", "a.example.com", next_rehearsal_at=timezone.now())
+    make_certificate(gateway, Origin.IMPORTED, select=True)
+    assert rehearsed() == []
+
+
+@pytest.mark.django_db
+def test_a_renewal_that_fails_is_not_rehearsed_besides() -> None:
+    gateway = rehearsing("a", timezone.now())
+    fail(gateway, MINUTE)
+    assert rehearsed() == []
+    backoffs.succeeded(identifier_set(gateway.names))
+    assert len(rehearsed(timezone.now() + 1.1 * DAY)) == 1
+
+
+@pytest.mark.django_db
+def test_while_the_staging_ca_is_away_nothing_is_rehearsed() -> None:
+    rehearsing("a", timezone.now())
+    url = directories.url_of(Environment.STAGING)
+    Directory.objects.create(url=url, away_since=timezone.now() - HOUR)
+    assert rehearsed() == []
+
+
+@pytest.mark.django_db
+def test_no_more_than_twenty_begin_at_once_the_longest_due_first() -> None:
+    now = timezone.now()
+    for number in range(30):
+        rehearsing(f"g{number}", now - number * MINUTE)
+    slugs = [issuance.gateway.slug for issuance in rehearsed()]
+    assert slugs == [f"g{number}" for number in range(29, 9, -1)]
+    assert len(rehearsed()) == 10
+
+
+@pytest.mark.django_db
+def test_those_who_cannot_be_rehearsed_do_not_keep_the_others_from_it() -> None:
+    now = timezone.now()
+    for number in range(50):
+        failing = rehearsing(f"f{number}", now - DAY)
+        fail(failing, MINUTE)
+    for number in range(50):
+        rehearsing(f"t{number}", now - DAY, terms_agreed_at=None)
+    rehearsing("a", now)
+    for _ in range(6):
+        if [issuance.gateway.slug for issuance in rehearsed()] == ["a"]:
+            return
+    raise AssertionError("the last one never had its turn")
+
+
+@pytest.mark.django_db
+def test_a_moment_that_a_wrong_clock_has_written_does_not_end_the_rehearsals() -> None:
+    rehearsing("a", timezone.now() + 700 * DAY)
+    assert len(rehearsed()) == 1

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import errno
 import os
 import stat
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from certificates import keys, pem, sealing, store
+from certificates.generations import KEPT
 from certificates.models import Certificate, Gateway, Origin
 from challenges.problems import ProblemError
 from tests.certificates.chains import make_chain, store_leaf
@@ -123,7 +121,7 @@ def test_old_files_are_removed_but_not_the_ones_just_before(
     archive = data_dir / "archive" / "default"
     generations = [store.write_live(gateway, store_leaf(gateway)).resolve().name for _ in range(6)]
     assert len(set(generations)) == 6
-    assert len(list(archive.iterdir())) == store.KEPT_GENERATIONS
+    assert len(list(archive.iterdir())) == KEPT
     assert generations[-1] in names_in(archive)
 
 
@@ -141,119 +139,6 @@ def test_gateways_do_not_touch_each_others_files(gateway: Gateway, data_dir: Pat
 def test_a_slug_is_never_a_path(slug: str) -> None:
     with pytest.raises(ValueError, match="not a slug"):
         store.live_directory(Gateway(slug=slug))
-
-
-def test_readers_always_find_a_complete_pair(gateway: Gateway, data_dir: Path) -> None:
-    certificates = [store_leaf(gateway) for _ in range(2)]
-    link = store.write_live(gateway, certificates[0])
-    pairs = {
-        certificate.pk: (
-            certificate.chain_pem.encode(),
-            keys.to_pem(store.private_key(certificate)),
-        )
-        for certificate in certificates
-    }
-    seen: set[tuple[bytes, bytes]] = set()
-    reads = 0
-    stopped = threading.Event()
-    faults: list[str] = []
-
-    def read() -> None:
-        nonlocal reads
-        while not stopped.is_set():
-            try:
-                # The link itself must never be missing.
-                directory = link.parent / link.readlink()
-            except OSError as error:
-                faults.append(str(error))
-                return
-            try:
-                pair = tuple(
-                    (directory / name).read_bytes() for name in ("fullchain.pem", "privkey.pem")
-                )
-            except FileNotFoundError:
-                # Fair only if it has been replaced meanwhile, and then removed as old.
-                if link.parent / link.readlink() == directory:
-                    faults.append("files of the directory in use are missing")
-                continue
-            seen.add((pair[0], pair[1]))
-            reads += 1
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    for number in range(200):
-        store.write_live(gateway, certificates[number % 2])
-    stopped.set()
-    reader.join()
-    assert faults == []
-    assert seen <= set(pairs.values())
-    assert reads > 100
-    assert seen == set(pairs.values())
-
-
-class Fault:
-    """The n-th call of a function of the operating system fails as on a full or broken disk."""
-
-    def __init__(self, call: Callable[..., object], at: int) -> None:
-        self.call = call
-        self.left = at
-
-    def __call__(self, *arguments: object, **options: object) -> object:
-        self.left -= 1
-        if self.left == 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return self.call(*arguments, **options)
-
-
-@pytest.mark.parametrize(
-    ("function", "calls"),
-    [
-        ("open", 7),  # four files, three directories
-        ("fsync", 7),
-        ("fdopen", 4),
-        ("mkdir", 3),  # two of them find that the directory is there
-        ("symlink", 1),
-        ("replace", 1),
-    ],
-)
-def test_whatever_fails_leaves_the_files_before_in_use(
-    gateway: Gateway,
-    data_dir: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    function: str,
-    calls: int,
-) -> None:
-    before, after = store_leaf(gateway), store_leaf(gateway)
-    store.write_live(gateway, before)
-    real = getattr(os, function)
-    for at in [2] if function == "mkdir" else range(1, calls + 1):
-        with monkeypatch.context() as patch:
-            patch.setattr(os, function, Fault(real, at))
-            with pytest.raises(ProblemError) as caught:
-                store.write_live(gateway, after)
-        problem = caught.value.problem
-        assert (problem.code, problem.retryable) == ("certificate-files-not-written", True)
-        assert "No space left on device" in problem.explanation
-        assert is_in_use(gateway, before)
-        assert names_in(data_dir / "live") == {"default"}
-    # There is no later call that has not been made to fail.
-    unreached = Fault(real, calls + 1)
-    with monkeypatch.context() as patch:
-        patch.setattr(os, function, unreached)
-        store.write_live(gateway, after)
-    assert unreached.left == 1
-    assert is_in_use(gateway, after)
-
-
-def test_a_first_write_that_fails_leaves_nothing_in_use(
-    gateway: Gateway, data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    certificate = store_leaf(gateway)
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", Fault(os.fsync, 7))
-        with pytest.raises(ProblemError):
-            store.write_live(gateway, certificate)
-    assert names_in(data_dir / "live") == set()
 
 
 def test_a_directory_in_the_place_of_the_link_is_not_overwritten(

@@ -70,8 +70,11 @@ def wait_for_word(page: Page, word: str, *, java_script: bool) -> None:
         expect(word_shown).to_be_visible(timeout=TO_THE_END)
         return
 
+    address = page.url
+
     def reloaded() -> bool:
-        page.reload()
+        # The page reloads itself as well, and a reload in the middle of that would be refused.
+        page.goto(address)
         return word_shown.is_visible()
 
     wait_until(reloaded, f"The issuance is {word}", timeout=TO_THE_END / 1000)

@@ -18,6 +18,7 @@ PROGRAMS = {
     "chromium": ("chromium", "google-chrome"),
     "pebble": ("pebble",),
     "redis-server": ("valkey-server", "redis-server"),
+    "strace": ("strace",),
 }
 # On Ubuntu Chromium comes with Playwright and not as a package.
 ON_UBUNTU = "\nID=ubuntu\n" in Path("/etc/os-release").read_text()

@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from certificates.policy import acme_problems
+from certificates.policy import acme_meanings, acme_problems
 from certificates.policy.health import Part
 from challenges.preflight.addresses import Kind
 from challenges.preflight.directory import Outcome
@@ -23,7 +23,7 @@ PACKAGES = ("certificates", "challenges", "gateway_admin")
 # The f-strings, a star for each part that is filled in, and what they stand for.
 EXPANSIONS: dict[str, frozenset[str]] = {
     "acme-*": frozenset(
-        f"acme-{acme_problems.kebab(kind)}" for kind in (*acme_problems._MEANINGS, "unknown")
+        f"acme-{acme_problems.kebab(kind)}" for kind in (*acme_meanings.MEANINGS, "unknown")
     ),
     "address-*": frozenset(f"address-{kind.value}" for kind in Kind if kind is not Kind.PUBLIC),
     "directory-*": frozenset(

@@ -42,7 +42,7 @@ def addresses(gateway: Gateway) -> dict[str, str]:
     addresses = {}
     for pattern in every_pattern():
         values = {"slug": gateway.slug, "pk": certificate.pk}
-        if pattern.name == "issuance":
+        if str(pattern.name).startswith("issuance"):
             values["pk"] = issuance.pk
         wanted = {name: values[name] for name in pattern.pattern.converters}
         addresses[str(pattern.name)] = reverse(str(pattern.name), kwargs=wanted)
@@ -133,7 +133,14 @@ def test_an_operator_does_not_see_administration(
 
 @pytest.mark.parametrize(
     "name",
-    ["gateway_issue", "gateway_preflight", "gateway_use_lets_encrypt", "sign_out"],
+    [
+        "gateway_issue",
+        "gateway_preflight",
+        "gateway_rehearse",
+        "gateway_use_lets_encrypt",
+        "issuance_cancel",
+        "sign_out",
+    ],
 )
 def test_what_changes_something_at_once_is_not_done_by_following_a_link(
     administrator: Client, addresses: dict[str, str], name: str

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import time
 from collections import Counter
 from pathlib import Path
 from queue import Empty
@@ -11,7 +13,7 @@ import kombu
 import pytest
 
 from gateway_admin.celery import app  # noqa: F401  (registers the transport)
-from gateway_admin.embedded_broker import Transport
+from gateway_admin.embedded_broker import STALE_AFTER, Transport
 
 SENDERS = 3
 EACH = 100
@@ -65,6 +67,40 @@ def test_an_unreadable_message_is_dropped_and_the_next_one_taken(
         assert queue.get(timeout=1).payload == "whole"
         with pytest.raises(Empty):
             queue.get(timeout=0.1)
+
+
+def test_a_folder_that_was_wiped_is_an_empty_broker_and_comes_back_with_the_next_message(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "broker"
+    with connect(folder) as connection, connection.SimpleQueue("tasks") as queue:
+        assert queue.qsize() == 0
+        queue.put("one")
+        assert queue.get(timeout=1).payload == "one"
+        folder.rmdir()
+        with pytest.raises(Empty):
+            queue.get(timeout=0.1)
+        queue.put("two")
+        assert queue.get(timeout=1).payload == "two"
+
+
+def test_who_begins_to_take_messages_throws_away_what_nobody_has_taken_for_an_hour(
+    tmp_path: Path,
+) -> None:
+    long_ago = time.time() - STALE_AFTER - 60
+    with connect(tmp_path) as connection:
+        for name in ("watch-1", "tasks"):
+            with connection.SimpleQueue(name) as queue:
+                queue.put("old")
+        (tmp_path / ".taken-1").touch()
+        for path in tmp_path.iterdir():
+            os.utime(path, (long_ago, long_ago))
+        with connection.SimpleQueue("tasks") as queue:
+            queue.put("new")
+            message = queue.get(timeout=1)
+            message.ack()
+    assert message.payload == "new"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_it_is_what_the_settings_name(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_a_fault_in_a_view_becomes_that_page(
     def fail(*_: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(queries, "console", fail)
+    monkeypatch.setattr(queries, "overview", fail)
     administrator.raise_request_exception = False
     answer = administrator.get("/")
 

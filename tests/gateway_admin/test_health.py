@@ -34,8 +34,8 @@ def broker_folder(tmp_path: Path, settings: Settings) -> Path:
 def alive(db: None, broker_folder: Path) -> None:
     """Every part has just given a sign of life."""
     now = timezone.now()
-    heartbeats.beat(Component.WORKER, now)
-    heartbeats.beat(Component.BEAT, now)
+    for component in Component:
+        heartbeats.beat(component, now)
     ChallengeListener.objects.create(
         host="here", pid=1, port=8080, wanted_port=8080, started_at=now, seen_at=now
     )
@@ -54,6 +54,9 @@ def test_all_is_well(client: Client) -> None:
     status, body = ask(client)
 
     assert status == HTTPStatus.OK
+    swept_at = datetime.datetime.fromisoformat(body.pop("last_sweep_at"))
+    assert timezone.now() - swept_at < datetime.timedelta(minutes=1)
+    assert 0 <= body.pop("last_sweep_age_seconds") < 60
     assert body == {
         "status": "ok",
         "components": {
@@ -61,22 +64,57 @@ def test_all_is_well(client: Client) -> None:
             "broker": "ok",
             "worker": "ok",
             "beat": "ok",
+            "sweep": "ok",
             "challenge_port": "ok",
         },
         "explanations": [],
+        "silent_since": {},
+        "remedy": {},
     }
 
 
 @pytest.mark.usefixtures("alive")
 @pytest.mark.parametrize("part", [Component.WORKER, Component.BEAT])
-def test_a_part_that_fell_silent_is_named(client: Client, part: Component) -> None:
-    heartbeats.beat(part, timezone.now() - datetime.timedelta(minutes=3))
+def test_a_part_that_fell_silent_is_named_with_since_when_and_what_to_do(
+    client: Client, part: Component
+) -> None:
+    heard = timezone.now() - datetime.timedelta(minutes=3)
+    heartbeats.beat(part, heard)
     status, body = ask(client)
 
     assert status == HTTPStatus.SERVICE_UNAVAILABLE
     assert body["status"] == "down"
     assert [name for name, state in body["components"].items() if state == "down"] == [part.value]
-    assert body["explanations"] == [f"The {part.value} has been silent for 3 minutes."]
+    (explanation,) = body["explanations"]
+    assert f"silent for 3 minutes, since {heard:%Y-%m-%d %H:%M} UTC." in explanation
+    assert body["silent_since"] == {part.value: f"{heard:%Y-%m-%dT%H:%M:%SZ}"}
+    assert list(body["remedy"]) == [part.value]
+    assert all(step.endswith(".") for step in body["remedy"][part.value])
+
+
+@pytest.mark.usefixtures("alive")
+def test_worker_and_beat_that_live_and_sweep_nothing_are_not_well(client: Client) -> None:
+    ended = timezone.now() - datetime.timedelta(minutes=4)
+    heartbeats.beat(Component.SWEEP, ended)
+    status, body = ask(client)
+
+    assert status == HTTPStatus.SERVICE_UNAVAILABLE
+    assert [name for name, state in body["components"].items() if state == "down"] == ["sweep"]
+    assert body["last_sweep_at"] == f"{ended:%Y-%m-%dT%H:%M:%SZ}"
+    assert 240 <= body["last_sweep_age_seconds"] < 300
+
+
+@pytest.mark.usefixtures("alive")
+def test_the_pages_say_the_same_as_the_page_for_monitoring(administrator: Client) -> None:
+    heard = timezone.now() - datetime.timedelta(minutes=3)
+    heartbeats.beat(Component.WORKER, heard)
+    (explanation,) = ask(administrator)[1]["explanations"]
+
+    for path in ("/", "/warnings/"):
+        text = administrator.get(path).content.decode()
+        assert explanation in text
+        assert f'<time datetime="{heard:%Y-%m-%dT%H:%M:%SZ}"' in text
+        assert "The last one ended:" in text
 
 
 @pytest.mark.usefixtures("broker_folder", "db")
@@ -84,7 +122,9 @@ def test_parts_that_never_reported_are_down(client: Client) -> None:
     status, body = ask(client)
 
     assert status == HTTPStatus.SERVICE_UNAVAILABLE
-    assert body["components"]["worker"] == body["components"]["beat"] == "down"
+    assert {body["components"][name] for name in ("worker", "beat", "sweep")} == {"down"}
+    assert body["silent_since"] == {}
+    assert body["last_sweep_at"] is body["last_sweep_age_seconds"] is None
 
 
 @pytest.mark.usefixtures("alive")
@@ -135,4 +175,12 @@ def test_a_database_that_is_away_is_told_even_to_somebody_with_a_session(
 
 @pytest.mark.usefixtures("alive")
 def test_health_tells_nothing_that_is_private(client: Client) -> None:
-    assert set(ask(client)[1]) == {"status", "components", "explanations"}
+    assert set(ask(client)[1]) == {
+        "status",
+        "components",
+        "explanations",
+        "silent_since",
+        "remedy",
+        "last_sweep_at",
+        "last_sweep_age_seconds",
+    }

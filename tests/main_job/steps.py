@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from celery import Celery
+
 from tests.parts.pebble import TestAuthorities
-from tests.parts.product import Product
+from tests.parts.product import CHECKOUT, Product
 
 HOSTNAME = "mx.example.test"
 
@@ -27,3 +36,42 @@ def start_workers(product: Product, authorities: TestAuthorities) -> None:
     """Responder and worker, both at work."""
     product.start_responder(authorities.http_port)
     product.start_worker()
+
+
+def send_task(name: str, broker: str, options: Mapping[str, object] | None = None) -> None:
+    """Put a message into the queue that the worker takes its work from, as beat does."""
+    with Celery("test", broker=broker, set_as_current=False) as app:
+        app.conf.broker_transport_options = dict(options or {})
+        app.send_task(name)
+
+
+def embedded_broker(product: Product) -> tuple[str, dict[str, object]]:
+    """The product's own broker: its address and options."""
+    folder = str(product.data_dir / "broker")
+    return "filesystem://", {"data_folder_in": folder, "data_folder_out": folder}
+
+
+@dataclass(frozen=True)
+class Obtained:
+    """What ``tests.main_job.obtaining`` said of each issuance, and all else that it wrote."""
+
+    issuances: list[dict[str, Any]]
+    log: str
+
+
+def obtain(product: Product, count: int) -> Obtained:
+    """Obtain a certificate for each of so many new gateways, in a process of their own."""
+    results = product.log_dir / "obtained.jsonl"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "tests.main_job.obtaining", results, str(count)],
+        env=product.env,
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=60 * count,
+    )
+    assert done.returncode == 0, done.stdout
+    lines = results.read_text().splitlines()
+    return Obtained([json.loads(line) for line in lines], done.stdout)

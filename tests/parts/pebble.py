@@ -126,6 +126,14 @@ class Pebble:
         """How many certificates it has issued since the first start."""
         return self._process.output().count("Issued certificate serial")
 
+    def placed_count(self) -> int:
+        """How many orders it has accepted since the first start."""
+        return self._process.output().count("Added order")
+
+    def registered_count(self) -> int:
+        """How many accounts it has made since the first start."""
+        return self._process.output().count("accounts in memory")
+
 
 @dataclass(frozen=True)
 class TestAuthorities:

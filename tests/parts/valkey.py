@@ -18,27 +18,9 @@ class Valkey:
     def __init__(self, directory: Path, *, password: str = "") -> None:
         self.port = free_port()
         self.password = password
+        self._directory = directory
         directory.mkdir(parents=True, exist_ok=True)
-        program = find_program("valkey-server", "redis-server", package="redis-server")
-        settings = ["--requirepass", password] if password else []
-        self._process = Process(
-            [
-                program,
-                "--bind",
-                self.host,
-                "--port",
-                str(self.port),
-                "--dir",
-                directory,
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-                *settings,
-            ],
-            log=directory / "valkey.log",
-        )
-        self._process.wait_until(self._answers, "The broker answers")
+        self._process = self._start()
 
     @property
     def url(self) -> str:
@@ -51,9 +33,40 @@ class Valkey:
         with self._client() as client:
             client.flushall()
 
+    def kill(self) -> None:
+        """End it as a power cut would; with the process every message is gone."""
+        self._process.kill()
+
+    def restart(self) -> None:
+        """Start it again on the same port, empty; it has to have ended."""
+        self._process = self._start()
+
     def close(self) -> None:
         """End it."""
         self._process.stop()
+
+    def _start(self) -> Process:
+        program = find_program("valkey-server", "redis-server", package="redis-server")
+        settings = ["--requirepass", self.password] if self.password else []
+        process = Process(
+            [
+                program,
+                "--bind",
+                self.host,
+                "--port",
+                str(self.port),
+                "--dir",
+                self._directory,
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                *settings,
+            ],
+            log=self._directory / "valkey.log",
+        )
+        process.wait_until(self._answers, "The broker answers")
+        return process
 
     def _client(self) -> redis.Redis:
         return redis.Redis(host=self.host, port=self.port, password=self.password or None)

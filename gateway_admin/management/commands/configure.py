@@ -35,6 +35,16 @@ class Command(OperatorCommand):
         parser.add_argument("--certificate-source", choices=CertificateSource.values)
         parser.add_argument("--key-type", choices=[key_type.value for key_type in KeyType])
         parser.add_argument(
+            "--profile",
+            metavar="NAME",
+            help="a certificate profile that the CA offers; default for the CA's own choice",
+        )
+        parser.add_argument(
+            "--rehearse",
+            choices=["on", "off"],
+            help="rehearse the renewal every two weeks (default: on)",
+        )
+        parser.add_argument(
             "--agree-terms",
             action="store_true",
             default=None,
@@ -48,7 +58,9 @@ class Command(OperatorCommand):
             pk=1,
             defaults={"challenge_port": ports.default_port(settings.CONFIGURATION.challenge_host)},
         )
+        rehearse = options["rehearse"]
         wishes = configuring.Wishes(
+            rehearses=None if rehearse is None else rehearse == "on",
             **{
                 field: options[field]
                 for field in (
@@ -59,9 +71,10 @@ class Command(OperatorCommand):
                     "challenge_port",
                     "certificate_source",
                     "key_type",
+                    "profile",
                     "agree_terms",
                 )
-            }
+            },
         )
         try:
             configured = configuring.configure(options["gateway"], wishes, now=timezone.now())
@@ -76,7 +89,7 @@ class Command(OperatorCommand):
         self.answer(
             options,
             {
-                "gateway": documents.gateway(row, None, None) if row else None,
+                "gateway": documents.gateway(row) if row else None,
                 "network": {
                     "scenario": configured.network.scenario,
                     "challenge_port": configured.network.challenge_port,

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from certificates import issuing, tasks
+from certificates import issuing, requesting, tasks
 from certificates.models import Issuance, Trigger
 from certificates.policy.issuance import State
 from gateway_admin.management import documents
@@ -33,7 +33,7 @@ class Command(OperatorCommand):
 
     def carry_out(self, options: dict[str, Any]) -> None:
         """Ask for it; with --wait fail when it fails."""
-        issuance = issuing.request(
+        issuance = requesting.request(
             gateway(options["gateway"]), trigger=Trigger.MANUAL, now=timezone.now()
         )
         tasks.enqueue_advance(issuance.pk)
@@ -43,14 +43,14 @@ class Command(OperatorCommand):
 
 
 def wait_for(pk: int) -> Issuance:
-    """The issuance once it has ended; works on it itself while no worker does.
+    """The issuance once it has ended, or waits for hours; works on it itself while no worker does.
 
     The row is looked at, not the broker, so this is right with a worker and without one.
     """
     patience = time.monotonic() + WORKER_PATIENCE
     while True:
         issuance = Issuance.objects.get(pk=pk)
-        if issuance.is_terminal:
+        if issuance.is_terminal or issuance.waits_at(timezone.now()):
             return issuance
         if time.monotonic() > patience:
             issuing.advance(pk)
@@ -58,7 +58,7 @@ def wait_for(pk: int) -> Issuance:
 
 
 def report(command: OperatorCommand, options: dict[str, Any], issuance: Issuance) -> None:
-    """Answer with the issuance; exit status 1 when it has failed."""
+    """Answer with the issuance; exit status 1 when it has failed, or waits for something."""
     command.answer(
         options,
         documents.issuance(issuance),
@@ -67,4 +67,7 @@ def report(command: OperatorCommand, options: dict[str, Any], issuance: Issuance
     if issuance.current in {State.FAILED, State.CANCELLED}:
         problem = issuance.problem
         command.stderr.write(one_line(problem) if problem else issuance.current.label)
+        sys.exit(1)
+    if options.get("wait") and issuance.problem is not None and not issuance.is_terminal:
+        command.stderr.write(f"{one_line(issuance.problem)} It waits, and goes on by itself.")
         sys.exit(1)

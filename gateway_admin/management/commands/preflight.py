@@ -6,9 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from certificates import issuing
-from challenges import preflight
-from challenges.models import NetworkSettings
+from certificates import surroundings
 from gateway_admin.management import documents
 from gateway_admin.management.operating import OperatorCommand, gateway
 
@@ -26,7 +24,7 @@ class Command(OperatorCommand):
     def carry_out(self, options: dict[str, Any]) -> None:
         """Findings are no failure of the command."""
         row = gateway(options["gateway"])
-        findings = preflight.run(issuing.surroundings(row.names, NetworkSettings.load()))
+        findings = surroundings.findings(row.names)
         self.answer(
             options,
             {"findings": documents.problems(findings)},

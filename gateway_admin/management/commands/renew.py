@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from certificates import issuing, renewing, tasks
+from certificates import renewing, requesting, tasks
 from certificates.models import Issuance, Trigger
 from gateway_admin.management import documents
 from gateway_admin.management.commands.issue import report, wait_for
-from gateway_admin.management.operating import OperatorCommand, gateway
+from gateway_admin.management.operating import OperatorCommand, gateway, one_line
 
 
 class Command(OperatorCommand):
@@ -28,17 +29,21 @@ class Command(OperatorCommand):
         parser.add_argument("--wait", action="store_true", help="wait for the end")
 
     def carry_out(self, options: dict[str, Any]) -> None:
-        """Ask for the issuances; without --due whether or not the renewal is due."""
+        """Ask for the issuances; without --due whether or not the renewal is due.
+
+        With --due it fails when something is due and none of it could be begun, and says why.
+        """
         now = timezone.now()
         if options["due"]:
             self._renew_due(options)
             return
-        issuance = issuing.request(gateway(options["gateway"]), trigger=Trigger.MANUAL, now=now)
+        issuance = requesting.request(gateway(options["gateway"]), trigger=Trigger.MANUAL, now=now)
         tasks.enqueue_advance(issuance.pk)
         report(self, options, wait_for(issuance.pk) if options["wait"] else issuance)
 
     def _renew_due(self, options: dict[str, Any]) -> None:
-        requested = renewing.request_due(timezone.now())
+        begun = renewing.begin_due(timezone.now())
+        requested = begun.issuances
         for pk in requested:
             tasks.enqueue_advance(pk)
         if options["wait"]:
@@ -47,8 +52,15 @@ class Command(OperatorCommand):
         rows = Issuance.objects.filter(pk__in=requested).select_related("gateway")
         self.answer(
             options,
-            {"issuances": [documents.issuance(row) for row in rows]},
+            {
+                "issuances": [documents.issuance(row) for row in rows],
+                "held_back": begun.held_back.to_json() if begun.held_back else None,
+            },
             f"Renewals begun: {len(requested)}.",
         )
+        if begun.held_back is not None:
+            self.stderr.write(one_line(begun.held_back))
+            if not requested:
+                sys.exit(1)
         if failed := sum(1 for row in rows if row.problem is not None and row.is_terminal):
             raise CommandError(f"{failed} of {len(requested)} renewals failed; see: manage.py log")

@@ -7,9 +7,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from certificates import queries, renewing
+from certificates import queries
 from certificates.models import Gateway
-from certificates.queries.issuances import last_issuances
 from gateway_admin import health
 from gateway_admin.management import documents
 from gateway_admin.management.operating import OperatorCommand, one_line
@@ -23,15 +22,9 @@ class Command(OperatorCommand):
     def carry_out(self, options: dict[str, Any]) -> None:
         """Read only."""
         now = timezone.now()
-        rows = list(Gateway.objects.select_related("selected_certificate"))
-        last = last_issuances(rows)
+        rows = list(Gateway.objects.select_related("selected_certificate__renewal_information"))
         gateways = [
-            documents.gateway(
-                row,
-                renewing.plan(row, row.selected_certificate, last.get(row.pk)),
-                last.get(row.pk),
-            )
-            for row in rows
+            documents.gateway(summary.gateway, summary) for summary in queries.summaries(rows, now)
         ]
         parts = health.read(now)
         console = dataclasses.replace(queries.console(now), parts=parts)
@@ -59,6 +52,8 @@ def _line(gateway: dict[str, Any]) -> str:
     parts = [f"{gateway['slug']}: {gateway['hostname']}, {gateway['certificate_source']}"]
     if certificate:
         parts.append(f"valid until {certificate['not_after']}")
+    if gateway["renewal_stopped"]:
+        parts.append("renewal stopped")
     if renewal:
         parts.append(f"next renewal {renewal['at']}")
     return ", ".join(parts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -54,3 +56,17 @@ def authority(ca: Ca, account_key: AccountKey) -> Iterator[Authority]:
     opened.account_url = f"{ca.base}/account/1"
     yield opened
     opened._transport._session.close()
+
+
+@pytest.fixture(params=["America/New_York", "Asia/Kolkata"])
+def machine_zone(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The zone of the machine."""
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = request.param
+    time.tzset()
+    yield
+    if before is None:
+        del os.environ["TZ"]
+    else:
+        os.environ["TZ"] = before
+    time.tzset()

@@ -4,6 +4,8 @@ import contextlib
 import datetime
 import itertools
 import json
+import threading
+from collections.abc import Callable
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -22,7 +24,7 @@ from certificates.authority import (
     connection,
     new_account_key,
 )
-from tests.certificates.authority.ca import Ca, Reply, refusal
+from tests.certificates.authority.ca import Ca, Reply, Seen, dns, refusal
 from tests.certificates.authority.test_transport import FOREIGN, foreign
 from tests.certificates.chains import new_key
 
@@ -78,12 +80,92 @@ def test_account_keys_are_p256_and_never_the_same() -> None:
 # Orders
 
 
+def ordered(ca: Ca, document: object) -> Reply:
+    return Reply(document, 201, {"Location": f"{ca.base}/order/1"})
+
+
+def test_an_order_asks_for_a_profile_and_names_what_it_replaces(
+    ca: Ca, authority: Authority
+) -> None:
+    authority.new_order(["mx.example.org"], profile="shortlived", replaces="aYhba4dG.AIdlQyE")
+    assert json.loads(ca.requests("/new-order")[0].payload) == {
+        "identifiers": [{"type": "dns", "value": "mx.example.org"}],
+        "profile": "shortlived",
+        "replaces": "aYhba4dG.AIdlQyE",
+    }
+
+
+def test_a_ca_may_sort_the_names_and_write_them_otherwise(ca: Ca, authority: Authority) -> None:
+    document = ca.order(identifiers=dns("a.example.org", "MX.Example.Org"))
+    ca.answers["/new-order"] = ordered(ca, document)
+    ca.answers["/order/1"] = ca.answers["/finalize/1"] = Reply(document)
+    names = ["mx.example.org", "A.example.org"]
+    url, csr = f"{ca.base}/order/1", keys.make_csr(new_key(), names)
+    assert authority.new_order(names).url == url
+    assert authority.order(url, names).url == url
+    assert authority.finalize(url, f"{ca.base}/finalize/1", csr, names).url == url
+
+
+@pytest.mark.parametrize(
+    "identifiers",
+    [
+        None,
+        [],
+        dns("evil.example"),
+        dns("a.example.org"),
+        dns("a.example.org", "b.example.org", "c.example.org"),
+        [*dns("a.example.org"), {"type": "ip", "value": "b.example.org"}],
+        [*dns("a.example.org"), {"type": "dns", "value": 5}],
+        [{"type": "new", "value": "a.example.org"}],
+        "a.example.org",
+    ],
+)
+def test_an_order_for_other_names_than_ours_is_not_believed(
+    ca: Ca, authority: Authority, identifiers: object
+) -> None:
+    document = ca.order(identifiers=identifiers)
+    ca.answers["/new-order"] = ordered(ca, document)
+    ca.answers["/order/1"] = ca.answers["/finalize/1"] = Reply(document)
+    names = ["a.example.org", "b.example.org"]
+    url, csr = f"{ca.base}/order/1", keys.make_csr(new_key(), names)
+    with pytest.raises(InvalidAnswerError):
+        authority.new_order(names)
+    with pytest.raises(InvalidAnswerError):
+        authority.order(url, names)
+    with pytest.raises(InvalidAnswerError):
+        authority.finalize(url, f"{ca.base}/finalize/1", csr, names)
+
+
+def test_an_order_has_a_hundred_authorizations_at_most(ca: Ca, authority: Authority) -> None:
+    urls = [f"{ca.base}/authorization/{number}" for number in range(101)]
+    ca.answers["/order/1"] = Reply(ca.order(authorizations=urls[:100]))
+    assert len(authority.order(f"{ca.base}/order/1").authorization_urls) == 100
+    ca.answers["/order/1"] = Reply(ca.order(authorizations=urls))
+    with pytest.raises(InvalidAnswerError, match="too many"):
+        authority.order(f"{ca.base}/order/1")
+
+
+@pytest.mark.parametrize("field", ["expires", "authorizations", "error", "certificate"])
+@pytest.mark.parametrize("value", [True, 5, [5], {"a": 1}, "0001-01-01T00:00:00+14:00"])
+def test_a_part_of_an_order_that_is_none_is_not_believed(
+    ca: Ca, authority: Authority, field: str, value: object
+) -> None:
+    ca.answers["/order/1"] = Reply(ca.order(**{field: value}))
+    with contextlib.suppress(InvalidAnswerError):
+        order = authority.order(f"{ca.base}/order/1")
+        assert (field, order.certificate_url) == ("error", "")
+
+
 def test_an_order_is_read_with_aware_times(ca: Ca, authority: Authority) -> None:
-    order = authority.new_order(["mx.example.org", "xn--mnchen-3ya.example"])
-    assert json.loads(ca.requests("/new-order")[0].payload)["identifiers"] == [
-        {"type": "dns", "value": "mx.example.org"},
-        {"type": "dns", "value": "xn--mnchen-3ya.example"},
-    ]
+    names = ["mx.example.org", "xn--mnchen-3ya.example"]
+    ca.answers["/new-order"] = ordered(ca, ca.order(identifiers=dns(*names)))
+    order = authority.new_order(names)
+    assert json.loads(ca.requests("/new-order")[0].payload) == {
+        "identifiers": [
+            {"type": "dns", "value": "mx.example.org"},
+            {"type": "dns", "value": "xn--mnchen-3ya.example"},
+        ]
+    }
     assert order.url == f"{ca.base}/order/1"
     assert order.status == "pending"
     assert order.authorization_urls == (f"{ca.base}/authorization/1",)
@@ -112,13 +194,18 @@ def test_an_order_that_leads_elsewhere_is_not_believed(
     assert {seen.path for seen in ca.seen} == {"/directory", "/new-order"}
 
 
-@pytest.mark.parametrize("status", ["", "revoked", "deactivated", "unknown", "x", 5, None])
+@pytest.mark.parametrize("status", ["", "revoked", "expired", "unknown", "x", 5, None])
 def test_an_order_is_only_in_a_state_that_orders_have(
     ca: Ca, authority: Authority, status: object
 ) -> None:
     ca.answers["/order/1"] = Reply(ca.order(status=status))
     with pytest.raises(InvalidAnswerError):
         authority.order(f"{ca.base}/order/1")
+
+
+def test_an_order_whose_authorization_was_given_up_has_ended(ca: Ca, authority: Authority) -> None:
+    ca.answers["/order/1"] = Reply(ca.order(status="deactivated"))
+    assert authority.order(f"{ca.base}/order/1").status == "invalid"
 
 
 def test_an_invalid_order_says_why(ca: Ca, authority: Authority) -> None:
@@ -140,11 +227,19 @@ def test_a_request_is_handed_in_and_the_order_keeps_its_address(
 
 
 def test_the_chain_is_downloaded_as_it_is(ca: Ca, authority: Authority) -> None:
-    ca.answers["/certificate/1"] = Reply(b"any bytes \xff")
-    assert authority.download(f"{ca.base}/certificate/1") == b"any bytes \xff"
+    chain = client.PEM_BEGIN + b" and any bytes \xff"
+    ca.answers["/certificate/1"] = Reply(chain)
+    assert authority.download(f"{ca.base}/certificate/1") == chain
     seen = ca.requests("/certificate/1")[0]
     assert seen.headers["Accept"] == "application/pem-certificate-chain"
     assert seen.payload == b""
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b"\xff"])
+def test_a_page_is_not_taken_for_a_chain(ca: Ca, authority: Authority, body: bytes) -> None:
+    ca.answers["/certificate/1"] = Reply(body)
+    with pytest.raises(InvalidAnswerError):
+        authority.download(f"{ca.base}/certificate/1")
 
 
 # Authorizations
@@ -173,6 +268,26 @@ def test_a_failed_challenge_says_why_and_for_which_name(ca: Ca, authority: Autho
     problem = authority.authorization(f"{ca.base}/authorization/1").problem
     assert problem is not None
     assert (problem.type, problem.identifier) == ("connection", "mx.example.org")
+
+
+def test_an_authorization_for_a_name_that_was_not_ordered_is_not_believed(
+    ca: Ca, authority: Authority
+) -> None:
+    url = f"{ca.base}/authorization/1"
+    assert authority.authorization(url, ["a.example.org", "MX.example.org"]).status == "pending"
+    for identifier in (
+        {"type": "dns", "value": "evil.example"},
+        {"type": "ip", "value": "mx.example.org"},
+    ):
+        ca.answers["/authorization/1"] = Reply(ca.authorization(identifier=identifier))
+        with pytest.raises(InvalidAnswerError, match="not ordered"):
+            authority.authorization(url, ["mx.example.org"])
+
+
+def test_an_authorization_is_given_up(ca: Ca, authority: Authority) -> None:
+    authority.deactivate_authorization(f"{ca.base}/authorization/1")
+    (seen,) = ca.requests("/authorization/1")
+    assert json.loads(seen.payload) == {"status": "deactivated"}
 
 
 @pytest.mark.parametrize(
@@ -221,6 +336,15 @@ def test_answering_a_challenge_sends_an_empty_object(ca: Ca, authority: Authorit
     ca.answers["/challenge/1"] = Reply(ca.challenge())
     authority.answer(f"{ca.base}/challenge/1")
     assert ca.requests("/challenge/1")[0].payload == b"{}"
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"null", b"[]", b"{}"])
+def test_a_page_is_not_taken_for_the_cas_word_that_it_will_validate(
+    ca: Ca, authority: Authority, body: bytes
+) -> None:
+    ca.answers["/challenge/1"] = Reply(body)
+    with pytest.raises(InvalidAnswerError):
+        authority.answer(f"{ca.base}/challenge/1")
 
 
 values = st.recursive(
@@ -295,6 +419,30 @@ def test_any_other_refusal_is_not_repeated(ca: Ca, authority: Authority) -> None
     assert len(ca.requests("/order/1")) == 1
 
 
+def test_a_question_with_all_that_belongs_to_it_has_one_deadline(
+    ca: Ca, account_key: AccountKey
+) -> None:
+    def slowly(reply: Reply) -> Callable[[Seen], Reply]:
+        def answer(_: Seen) -> Reply:
+            threading.Event().wait(0.2)
+            return reply
+
+        return answer
+
+    for path, reply in (
+        ("/directory", Reply(ca.directory(), nonce=False)),
+        ("/new-nonce", Reply(b"")),
+        ("/new-order", ordered(ca, ca.order())),
+    ):
+        ca.answers[path] = slowly(reply)
+    impatient = Authority(ca.url, account_key, ca.bundle, limit=0.3)
+    with pytest.raises(UnreachableError, match=r"longer than 0\.3 seconds"):
+        impatient.new_order(["mx.example.org"])
+    assert ca.requests("/new-order") == []
+    patient = Authority(ca.url, account_key, ca.bundle, limit=20)
+    assert patient.new_order(["mx.example.org"]).status == "pending"
+
+
 # Kept connections
 
 
@@ -320,8 +468,11 @@ def test_a_connection_that_broke_is_not_used_again(ca: Ca) -> None:
     ca.answers["/broken"] = Reply(b"{}", promised=1000)
     with pytest.raises(UnreachableError):
         ask(ca, key, "/broken")
+    broken = ca.connections
     ask(ca, key)
-    assert len(ca.requests("/directory")) == 2
+    assert ca.connections == broken + 1
+    # What it said before it broke is as good as it was.
+    assert len(ca.requests("/directory")) == 1
 
 
 def test_two_accounts_never_share_a_connection(ca: Ca) -> None:

@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import datetime
 import gzip
-import os
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,13 @@ from certificates.authority import (
     UnreachableError,
     fetch_directory,
 )
-from certificates.authority.transport import MAX_BODY, USER_AGENT, Transport
+from certificates.authority.transport import (
+    DIRECTORY_LIFETIME,
+    MAX_BODY,
+    MOST_NONCES,
+    USER_AGENT,
+    Transport,
+)
 from tests.certificates.authority.ca import Ca, Reply, refusal
 from tests.parts.pki import HttpsAuthority
 from tests.parts.processes import free_port
@@ -36,21 +39,11 @@ FOREIGN = [
     "file:///etc/passwd",
     "https://[",
     "https://[::1",
+    "https://127.0.0.1:{port}/a b",
+    "https://127.0.0.1:{port}/\tx",
+    "https://127.0.0.1:{port}/\u00fc",
+    "https://127.0.0.1:{port}/" + "a" * 500,
 ]
-
-
-@pytest.fixture(params=["America/New_York", "Asia/Kolkata"])
-def machine_zone(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The zone of the machine."""
-    before = os.environ.get("TZ")
-    os.environ["TZ"] = request.param
-    time.tzset()
-    yield
-    if before is None:
-        del os.environ["TZ"]
-    else:
-        os.environ["TZ"] = before
-    time.tzset()
 
 
 def foreign(ca: Ca, address: str) -> str:
@@ -70,15 +63,87 @@ def test_the_directory_is_read_once(ca: Ca, transport: Transport) -> None:
     assert ca.seen[0].headers["User-Agent"] == USER_AGENT
 
 
+def test_the_directory_is_read_anew_after_an_hour(
+    ca: Ca, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert DIRECTORY_LIFETIME == 3600
+    transport.directory()
+    monkeypatch.setattr("certificates.authority.transport.DIRECTORY_LIFETIME", 0)
+    ca.answers["/directory"] = Reply(ca.directory(newOrder=f"{ca.base}/moved"))
+    assert transport.directory().new_order == f"{ca.base}/moved"
+
+
 def test_a_directory_without_meta_is_one_as_well(ca: Ca) -> None:
     ca.answers["/directory"] = Reply(ca.directory(meta=None))
     directory = fetch_directory(ca.url, ca.bundle)
     assert (directory.terms_of_service, directory.external_account_required) == ("", False)
 
 
-@pytest.mark.parametrize("link", ["javascript:alert(1)", "data:text/html,x", "", 5, None])
+@pytest.mark.parametrize(
+    "link",
+    [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "https:///x",
+        "https://[",
+        "https://ca.example/a b",
+        "https://ca.example/\u202e",
+        "https://ca.example/\ud800",
+        "https://ca.example/" + "a" * 500,
+        "",
+        5,
+        None,
+    ],
+)
 def test_terms_that_are_no_web_link_are_left_out(ca: Ca, link: object) -> None:
     ca.answers["/directory"] = Reply(ca.directory(meta={"termsOfService": link}))
+    assert fetch_directory(ca.url, ca.bundle).terms_of_service == ""
+
+
+def test_profiles_and_renewal_information_are_read(ca: Ca) -> None:
+    assert fetch_directory(ca.url, ca.bundle).renewal_info == ""
+    assert fetch_directory(ca.url, ca.bundle).profiles == {}
+    meta = {"profiles": {"classic": "The default.", "tls-server_2": "x" * 600}}
+    ca.answers["/directory"] = Reply(ca.directory(meta=meta, renewalInfo=f"{ca.base}/renewal"))
+    directory = fetch_directory(ca.url, ca.bundle)
+    assert directory.renewal_info == f"{ca.base}/renewal"
+    assert directory.profiles == {"classic": "The default.", "tls-server_2": "x" * 500}
+
+
+@pytest.mark.parametrize(
+    "profiles",
+    [
+        5,
+        None,
+        ["classic"],
+        "classic",
+        {"": "x", "a b": "x", "<b>": "x", "x" * 65: "x", "é": "x", "a\n": "x"},
+        {"classic": 5, "short": None, "long": ["x"]},
+    ],
+)
+def test_what_is_no_profile_is_left_out(ca: Ca, profiles: object) -> None:
+    ca.answers["/directory"] = Reply(ca.directory(meta={"profiles": profiles}))
+    assert fetch_directory(ca.url, ca.bundle).profiles == {}
+
+
+def test_twenty_profiles_are_enough_and_their_texts_are_legible(ca: Ca) -> None:
+    meta = {"profiles": {f"p{number}": "a\x1b\ud800\0b" for number in range(1000)}}
+    ca.answers["/directory"] = Reply(ca.directory(meta=meta))
+    profiles = fetch_directory(ca.url, ca.bundle).profiles
+    assert list(profiles) == [f"p{number}" for number in range(20)]
+    assert profiles["p0"] == "a\ufffd\ufffd\ufffdb"
+
+
+@pytest.mark.parametrize("address", [*FOREIGN, 5, None])
+def test_renewal_information_elsewhere_is_taken_for_none(ca: Ca, address: object) -> None:
+    url = foreign(ca, address) if isinstance(address, str) else address
+    ca.answers["/directory"] = Reply(ca.directory(renewalInfo=url))
+    assert fetch_directory(ca.url, ca.bundle).renewal_info == ""
+
+
+@pytest.mark.parametrize("meta", [5, "x", [], {"termsOfService": {}, "profiles": 5}])
+def test_a_directory_whose_meta_is_nonsense_is_one_as_well(ca: Ca, meta: object) -> None:
+    ca.answers["/directory"] = Reply(ca.directory(meta=meta))
     assert fetch_directory(ca.url, ca.bundle).terms_of_service == ""
 
 
@@ -153,14 +218,14 @@ def test_a_mebibyte_is_read_and_more_is_not(ca: Ca, transport: Transport) -> Non
         transport.send("GET", f"{ca.base}/x")
 
 
-def test_a_small_answer_that_unpacks_to_a_large_one_is_not_read(
-    ca: Ca, transport: Transport
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "deflate", "gzip, identity", "x"])
+def test_a_compressed_answer_is_not_unpacked_and_none_is_asked_for(
+    ca: Ca, transport: Transport, encoding: str
 ) -> None:
-    packed = gzip.compress(bytes(20 * MAX_BODY), 9)
-    assert len(packed) < MAX_BODY
-    ca.answers["/x"] = Reply(packed, headers={"Content-Encoding": "gzip"})
-    with pytest.raises(InvalidAnswerError, match="larger than 1 MiB"):
+    ca.answers["/x"] = Reply(gzip.compress(b"{}"), headers={"Content-Encoding": encoding})
+    with pytest.raises(InvalidAnswerError, match="compressed"):
         transport.send("GET", f"{ca.base}/x")
+    assert ca.seen[0].headers["Accept-Encoding"] == "identity"
 
 
 def test_an_error_too_large_to_read_is_not_read(ca: Ca, transport: Transport) -> None:
@@ -186,6 +251,18 @@ def test_the_connection_is_kept(ca: Ca, transport: Transport) -> None:
     assert ca.connections == 1
 
 
+def test_a_ca_bundle_that_is_not_there_is_told(ca: Ca, tmp_path: Path) -> None:
+    with pytest.raises(UnreachableError, match=r"gone\.pem"):
+        fetch_directory(ca.url, tmp_path / "gone.pem")
+
+
+def test_cookies_are_not_kept(ca: Ca, transport: Transport) -> None:
+    ca.answers["/x"] = Reply(headers={"Set-Cookie": "a=b; Path=/"})
+    transport.send("GET", f"{ca.base}/x")
+    transport.send("GET", f"{ca.base}/x")
+    assert "Cookie" not in ca.seen[-1].headers
+
+
 # Nonces
 
 
@@ -205,6 +282,16 @@ def test_an_error_brings_a_nonce_too(ca: Ca, transport: Transport) -> None:
         transport.send("GET", f"{ca.base}/x")
     transport.nonce()
     assert ca.requests("/new-nonce") == []
+
+
+def test_nonces_that_nobody_uses_do_not_pile_up(ca: Ca, transport: Transport) -> None:
+    for _ in range(MOST_NONCES + 20):
+        transport.send("GET", ca.url)
+    for _ in range(MOST_NONCES):
+        transport.nonce()
+    assert ca.requests("/new-nonce") == []
+    transport.nonce()
+    assert len(ca.requests("/new-nonce")) == 1
 
 
 @pytest.mark.parametrize("nonce", ["a", "not base64!"])
@@ -323,3 +410,27 @@ def test_what_a_ca_says_at_length_is_cut(ca: Ca, transport: Transport) -> None:
     problem = caught.value.problem
     assert (len(problem.type), len(problem.detail)) == (64, 4000)
     assert len(problem.subproblems[0].detail) == 4000
+
+
+def test_what_a_ca_says_is_made_legible(ca: Ca, transport: Transport) -> None:
+    said = "a\x1b[31m\ud800\0\u202eb"
+    named = {"type": "dns", "value": said}
+    ca.answers["/x"] = refusal(
+        "x\x1b", detail=said, identifier=named, subproblems=[{"detail": said}]
+    )
+    with pytest.raises(AcmeError) as caught:
+        transport.send("GET", f"{ca.base}/x")
+    problem = caught.value.problem
+    for text in (problem.detail, problem.identifier, problem.subproblems[0].detail):
+        assert text == "a\ufffd[31m\ufffd\ufffd\ufffdb"
+    assert problem.type == "x\ufffd"
+
+
+def test_problems_within_the_parts_of_a_problem_are_left_out(ca: Ca, transport: Transport) -> None:
+    inner: dict[str, object] = {"detail": "inner"}
+    for _ in range(50):
+        inner = {"detail": "outer", "subproblems": [inner]}
+    ca.answers["/x"] = refusal("compound", subproblems=[inner])
+    with pytest.raises(AcmeError) as caught:
+        transport.send("GET", f"{ca.base}/x")
+    assert caught.value.problem.subproblems[0].subproblems == ()

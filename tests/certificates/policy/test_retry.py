@@ -53,28 +53,155 @@ def test_the_first_ten_minutes_take_fewer_than_seventy_requests() -> None:
     assert sum(1 for wait in waits if wait < 600) < 70
 
 
-# Steps and renewals
+# Steps
 
 
-def test_a_step_is_repeated_three_times_and_then_given_up() -> None:
-    assert [retry.step_delay(failures) for failures in range(6)] == [
-        None,
-        seconds(2),
-        seconds(5),
-        seconds(15),
-        None,
-        None,
-    ]
+def test_a_step_is_tried_twelve_times_in_a_minute_and_then_given_up() -> None:
+    delays = list(itertools.takewhile(bool, map(retry.step_delay, itertools.count(1))))
+    assert len(delays) == 11
+    assert seconds(55) < sum(filter(None, delays), seconds(0)) < seconds(65)
+
+
+@pytest.mark.parametrize("failures", [-1, 0, 12, 10**6])
+def test_beyond_the_table_there_is_no_pause(failures: int) -> None:
+    assert retry.step_delay(failures) is None
+
+
+def test_of_a_hundred_issuances_at_a_ca_that_fails_three_in_ten_requests_all_succeed() -> None:
+    tries = len(retry.STEP_RETRIES) + 1
+    request_fails = 0.3**tries
+    all_succeed = (1 - request_fails) ** (100 * 16)
+    assert all_succeed > 0.999
+
+
+@pytest.mark.parametrize("hangs", [0, 1, 5, 10, 20])
+def test_a_person_reads_within_ninety_seconds_that_the_ca_is_away(hangs: float) -> None:
+    spent = seconds(0)
+    for failures in itertools.count(1):
+        spent += seconds(hangs)
+        pause = retry.step_delay(failures, spent)
+        if pause is None:
+            break
+        spent += pause
+    assert spent <= seconds(90)
+
+
+def test_the_ca_is_not_asked_more_than_twelve_times_by_one_attempt_that_finds_it_away() -> None:
+    tries, now = 1, NOW
+    while (at := retry.next_try(tries, now, failing_since=NOW)) is not None:
+        tries, now = tries + 1, at
+    assert tries == 12
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (seconds(-5), seconds(0.25)),
+        (seconds(0), seconds(0.25)),
+        (seconds(0.1), seconds(0.25)),
+        (seconds(30), seconds(30)),
+        (seconds(120), seconds(120)),
+        (seconds(121), None),
+        (DAY, None),
+    ],
+)
+def test_a_pause_of_two_minutes_that_the_ca_asks_for_is_waited_out(
+    asked: datetime.timedelta, expected: datetime.timedelta | None
+) -> None:
+    at = retry.next_try(1, NOW, failing_since=NOW, retry_after=NOW + asked)
+    assert at == (NOW + expected if expected is not None else None)
+
+
+def test_a_ca_that_keeps_asking_for_pauses_ends_the_attempt_within_ten_minutes() -> None:
+    tries, now = 1, NOW
+    while at := retry.next_try(tries, now, failing_since=NOW, retry_after=now + seconds(100)):
+        tries, now = tries + 1, at
+    assert now == NOW + seconds(600)
+
+
+def test_short_pauses_that_the_ca_asks_for_end_after_twelve_tries_as_well() -> None:
+    asked = NOW + seconds(1)
+    assert retry.next_try(11, NOW, failing_since=NOW, retry_after=asked) is not None
+    assert retry.next_try(12, NOW, failing_since=NOW, retry_after=asked) is None
+
+
+def test_a_clock_that_was_set_back_does_not_keep_a_step_alive() -> None:
+    assert retry.next_try(1, NOW, failing_since=NOW + DAY) is None
+
+
+# Attempts
 
 
 @pytest.mark.parametrize(
     ("failed", "minutes"),
     [(-1, 0), (0, 0), (1, 1), (2, 10), (3, 100), (4, 24 * 60), (5, 24 * 60), (10**6, 24 * 60)],
 )
-def test_a_failed_renewal_is_repeated_after_1_10_and_100_minutes_then_daily(
-    failed: int, minutes: int
+@pytest.mark.parametrize("lifetime", [None, 45 * DAY, 90 * DAY])
+def test_a_failed_attempt_is_repeated_after_1_10_and_100_minutes_then_daily(
+    failed: int, minutes: int, lifetime: datetime.timedelta | None
 ) -> None:
-    assert retry.renewal_delay(failed) == datetime.timedelta(minutes=minutes)
+    delay = retry.attempt_delay(failed, lifetime=lifetime, seed="mx.example.org")
+    base = datetime.timedelta(minutes=minutes)
+    assert base <= delay <= 1.1 * base
+
+
+@given(st.text(), st.integers(1, 10), st.timedeltas(DAY / 24, 400 * DAY))
+def test_a_pause_is_at_most_a_twentieth_of_the_lifetime_and_at_least_100_minutes_once_there(
+    seed: str, failures: int, lifetime: datetime.timedelta
+) -> None:
+    delay = retry.attempt_delay(failures, lifetime=lifetime, seed=seed)
+    assert delay <= max(lifetime / 20 + seconds(1), retry.ATTEMPT_RETRIES[-1] * 1.1)
+    if failures > 3:
+        assert delay >= retry.ATTEMPT_RETRIES[-1]
+
+
+def test_a_certificate_of_six_days_is_tried_about_every_seven_hours() -> None:
+    hours = [
+        retry.attempt_delay(failures, lifetime=6 * DAY, seed="a") / (DAY / 24)
+        for failures in range(4, 50)
+    ]
+    assert all(6.5 <= each <= 7.2 for each in hours)
+    assert max(hours) - min(hours) > 0.3
+
+
+@pytest.mark.parametrize("hours", [1, 24, 33])
+def test_a_very_short_lifetime_does_not_bring_attempts_closer_than_100_minutes(hours: int) -> None:
+    delay = retry.attempt_delay(4, lifetime=hours * DAY / 24, seed="a")
+    assert seconds(6000) <= delay <= seconds(6600)
+
+
+def test_the_same_question_has_the_same_answer_and_others_have_others() -> None:
+    assert retry.attempt_delay(4, seed="a") == retry.attempt_delay(4, seed="a")
+    delays = {retry.attempt_delay(failures, seed=seed) for seed in "abc" for failures in (4, 5, 6)}
+    assert len(delays) == 9
+
+
+@given(st.text(), st.one_of(st.none(), st.timedeltas(DAY / 24, 400 * DAY)))
+def test_no_hour_has_five_attempts(seed: str, lifetime: datetime.timedelta | None) -> None:
+    delays = (retry.attempt_delay(n, lifetime=lifetime, seed=seed) for n in range(50))
+    moments = list(itertools.accumulate(delays))
+    hour = datetime.timedelta(hours=1)
+    assert all(later - earlier > hour for earlier, later in zip(moments, moments[4:], strict=False))
+
+
+# Moments that a wrong clock has written
+
+
+@pytest.mark.parametrize(
+    ("at", "trusted"),
+    [
+        (None, False),
+        (NOW - 365 * DAY, True),
+        (NOW, True),
+        (NOW + DAY, True),
+        (NOW + DAY + seconds(1), False),
+        (NOW + 3650 * DAY, False),
+    ],
+)
+def test_a_pause_longer_than_any_can_be_is_not_believed(
+    at: datetime.datetime | None, trusted: bool
+) -> None:
+    assert retry.trustworthy_moment(at, NOW, DAY) == (at if trusted else None)
 
 
 # Retry-After

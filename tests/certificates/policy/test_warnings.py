@@ -6,7 +6,14 @@ import datetime
 import pytest
 
 from certificates.policy.health import Part, PartStatus
-from certificates.policy.warnings import CertificateFacts, GatewayFacts, of_gateway, of_parts
+from certificates.policy.warnings import (
+    AuthorityFacts,
+    CertificateFacts,
+    GatewayFacts,
+    of_authorities,
+    of_gateway,
+    of_parts,
+)
 from challenges.problems import Problem, Severity
 
 NOW = datetime.datetime(2026, 11, 23, 12, 0, tzinfo=datetime.UTC)
@@ -159,6 +166,62 @@ def test_a_renewal_that_does_not_begin_is_told(
     planned: datetime.datetime | None, working: bool, expected: list[str]
 ) -> None:
     assert codes(facts(next_renewal_at=planned, is_working=working)) == expected
+
+
+def test_a_renewal_that_has_stopped_is_told_with_what_to_do() -> None:
+    found = of_gateway(facts(failure=FAILURE, is_stopped=True, next_renewal_at=None), NOW)
+    assert {item.code for item in found} == {"acme-dns", "renewal-stopped"}
+    stopped = next(item for item in found if item.code == "renewal-stopped")
+    assert "mx.example.org" in stopped.explanation
+    assert stopped.severity is Severity.ERROR
+
+
+def test_a_rehearsal_that_failed_is_a_warning_about_the_future() -> None:
+    failure = dataclasses.replace(FAILURE, remedy=("Add it.", "Then press Try again."))
+    (found,) = of_gateway(facts(rehearsal_failure=failure), NOW)
+    assert (found.code, found.severity) == ("rehearsal-failed", Severity.WARNING)
+    assert FAILURE.explanation in found.explanation
+    assert "not affected yet" in found.explanation
+    assert found.remedy == ("Add it.", "Then press Rehearse renewal on the gateway's page.")
+
+
+def test_a_renewal_that_failed_says_what_a_rehearsal_would() -> None:
+    assert codes(facts(failure=FAILURE, rehearsal_failure=FAILURE)) == ["acme-dns"]
+
+
+def test_files_that_are_not_the_certificates_are_told() -> None:
+    wrong = Problem("certificate-files-not-written", Severity.ERROR, "The disk is full.", ("Mend",))
+    assert codes(facts(files_problem=wrong)) == ["certificate-files-not-written"]
+
+
+@pytest.mark.parametrize(
+    ("away_since", "told"),
+    [
+        (None, False),
+        (NOW - datetime.timedelta(minutes=14, seconds=59), False),
+        (NOW - datetime.timedelta(minutes=15), True),
+        (NOW - days(7), True),
+    ],
+)
+def test_a_ca_that_has_been_away_for_a_while_is_told(
+    away_since: datetime.datetime | None, told: bool
+) -> None:
+    url = "https://ca.example/directory"
+    found = of_authorities([AuthorityFacts("CA", url, away_since, "no route")], None, NOW)
+    assert [item.code for item in found] == (["ca-away"] if told else [])
+    for item in found:
+        assert item.severity is Severity.WARNING
+        assert f"since {away_since:%Y-%m-%d %H:%M} UTC" in item.explanation
+        assert item.detail == f"{url}\nno route"
+
+
+def test_a_clock_that_cannot_be_believed_comes_before_the_cas() -> None:
+    clock = Problem("clock-implausible", Severity.ERROR, "The clock is wrong.", ("Set it.",))
+    away = AuthorityFacts("CA", "https://ca.example/", NOW - days(1))
+    assert [item.code for item in of_authorities([away], clock, NOW)] == [
+        "clock-implausible",
+        "ca-away",
+    ]
 
 
 def test_the_worst_comes_first() -> None:

@@ -47,10 +47,12 @@ def filled(**changes: str) -> dict[str, str]:
         "challenge_port": "8080",
         "certificate_source": "lets-encrypt",
         "key_type": "ecdsa-p256",
+        "rehearses": "on",
         "agree_terms": "on",
         **changes,
     }
-    return {name: value for name, value in values.items() if value or name != "agree_terms"}
+    boxes = {"agree_terms", "rehearses"}
+    return {name: value for name, value in values.items() if value or name not in boxes}
 
 
 @pytest.fixture

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 
 import pytest
+import time_machine
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from certificates import deploying, tasks
+from certificates import clock, deploying, tasks
 from certificates.models import CertificateSource, Event, Gateway, Issuance, Origin, Trigger
+from certificates.policy.acme_problems import CaProblem, Surroundings, explain
 from certificates.policy.issuance import State
 from challenges import preflight
 from challenges.problems import Problem, ProblemError, Severity
+from tests.certificates.engine import DAY, SmallCas
 from tests.console import make_certificate, make_issuance
 
 PAGE = "/gateways/default/"
 ISSUE = "/gateways/default/issue/"
 PREFLIGHT = "/gateways/default/preflight/"
 USE_LETS_ENCRYPT = "/gateways/default/use-lets-encrypt/"
+UNPAUSE = "https://portal.letsencrypt.org/sfe/v1/unpause?jwt=eyJhbGciOiJIUzI1NiJ9.eyJpIjoi.a_-b"
 PROBLEM = Problem(
     code="port-closed",
     severity=Severity.ERROR,
@@ -150,6 +156,34 @@ def test_a_preflight_that_finds_nothing_says_so(
 
     assert page.context["findings"] == []
     assert "Nothing was found" in page.content.decode()
+
+
+@pytest.mark.usefixtures("gateway")
+def test_a_preflight_at_a_wrong_time_says_so_first_and_asks_no_ca(
+    travel: time_machine.Traveller, cas: SmallCas, administrator: Client
+) -> None:
+    clock.note(timezone.now())
+    travel.shift(-DAY)
+    page = administrator.post(PREFLIGHT)
+
+    assert page.context["findings"][0].code == "clock-implausible"
+    assert page.context["findings"][0].explanation in page.content.decode()
+    assert cas.asked == 0
+
+
+def test_the_address_at_which_the_ca_ends_a_pause_is_text_and_no_link(
+    administrator: Client, gateway: Gateway
+) -> None:
+    said = f"Your account is temporarily prevented from requesting certificates: {UNPAUSE}"
+    around = Surroundings("mail.example.com", 8080, behind_nat=True)
+    paused = explain(CaProblem("rateLimited", said, 429), around)
+    assert paused.code == "acme-paused"
+    make_issuance(gateway, State.FAILED, problem_facts=paused.to_json())
+    text = administrator.get(PAGE).content.decode()
+
+    assert f"<li>Open {UNPAUSE} in a browser, and end the pause there.</li>" in text
+    assert not [tag for tag in re.findall(r"<a\b[^>]*>", text) if "unpause" in tag]
+    assert not re.search(r"""(href|action|src|hx-[a-z]+)\s*=\s*["']?[^"'>]*unpause""", text)
 
 
 @pytest.mark.usefixtures("data_dir")

@@ -10,8 +10,8 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from certificates import heartbeats
-from certificates.models import Component, Gateway
+from certificates import heartbeats, tasks
+from certificates.models import Component, Gateway, Heartbeat
 from certificates.policy.issuance import State
 from challenges.models import ChallengeListener
 from challenges.problems import Severity
@@ -23,8 +23,8 @@ from tests.console import make_certificate, make_gateway, make_issuance
 def alive(db: None) -> None:
     """Every part has just given a sign of life."""
     now = timezone.now()
-    heartbeats.beat(Component.WORKER, now)
-    heartbeats.beat(Component.BEAT, now)
+    for component in Component:
+        heartbeats.beat(component, now)
     ChallengeListener.objects.create(
         host="here", pid=1, port=8080, wanted_port=8080, started_at=now, seen_at=now
     )
@@ -72,6 +72,7 @@ def test_the_overview_shows_what_the_contract_lists(
         "database",
         "worker",
         "beat",
+        "sweep",
         "challenge_port",
     ]
     for word in ("mail.example.com", "Let&#x27;s Encrypt", "Test issuer", "Done"):
@@ -83,7 +84,7 @@ def test_parts_that_never_reported_are_warnings(administrator: Client) -> None:
     page = administrator.get("/warnings/")
     codes = [placed.problem.code for placed in page.context["problems"]]
 
-    assert set(codes) >= {"worker-down", "beat-down", "challenge-port-down"}
+    assert set(codes) >= {"worker-down", "beat-down", "sweep-down", "challenge-port-down"}
     assert page.context["problem_count"] == len(codes) == page.context["warning_count"]
 
 
@@ -148,12 +149,41 @@ def test_a_name_that_was_added_after_the_certificate_is_not_missed(
 
 
 @pytest.mark.usefixtures("alive", "gateway")
-def test_the_number_beside_the_link_is_at_most_a_few_seconds_old(administrator: Client) -> None:
+def test_the_number_beside_the_link_is_what_the_last_sweep_has_counted(
+    administrator: Client,
+) -> None:
+    tasks.sweep()
     assert administrator.get("/log/").context["warning_count"] == 1
     make_gateway("other", "other.example.com")
+    cache.clear()
     assert administrator.get("/log/").context["warning_count"] == 1
+    tasks.sweep()
     cache.clear()
     assert administrator.get("/log/").context["warning_count"] == 2
+
+
+@pytest.mark.usefixtures("alive", "gateway")
+@pytest.mark.parametrize("address", ["/", "/warnings/"])
+def test_a_page_that_counts_the_warnings_shows_its_own_number(
+    administrator: Client, address: str
+) -> None:
+    heartbeats.note_warnings(7)
+    page = administrator.get(address)
+
+    assert page.context["warning_count"] == page.context["problem_count"] == 1
+    assert administrator.get("/log/").context["warning_count"] == 1
+
+
+@pytest.mark.usefixtures("alive", "gateway")
+def test_a_part_that_has_fallen_silent_since_the_last_sweep_is_counted_at_once(
+    administrator: Client,
+) -> None:
+    heartbeats.note_warnings(1)
+    Heartbeat.objects.update(seen_at=timezone.now() - datetime.timedelta(minutes=10))
+
+    assert administrator.get("/log/").context["warning_count"] == 4
+    # The list says the same: worker, beat, sweep and the gateway without a certificate.
+    assert administrator.get("/warnings/").context["problem_count"] == 4
 
 
 @pytest.mark.usefixtures("gateway")

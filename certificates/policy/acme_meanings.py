@@ -1,0 +1,166 @@
+"""The sentences for a CA's errors, by the type of RFC 8555 §6.7, RFC 8738 and RFC 9773."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Meaning:
+    """A sentence and its remedy, with places for ca, name, open_port and unpause.
+
+    A permanent one stays wrong until somebody edits something; asking again only annoys the CA.
+    """
+
+    explanation: str
+    remedy: tuple[str, ...] = ()
+    is_permanent: bool = False
+
+
+TRY_AGAIN = "Then press Try again."
+LATER = "Nothing is wrong here; wait and try again later."
+DNS_RECORD = (
+    "At your DNS provider, make the A or CNAME record of {name} point to the public IP address "
+    "of this gateway, and remove AAAA records that lead elsewhere."
+)
+
+MEANINGS: dict[str, Meaning] = {
+    "connection": Meaning(
+        "{ca} could not connect to {name} on TCP port 80.",
+        (
+            "{open_port}",
+            "Check that no other firewall or provider blocks port 80.",
+            DNS_RECORD,
+            TRY_AGAIN,
+        ),
+    ),
+    "unauthorized": Meaning(
+        "{ca} reached a server under {name}, but it was not this gateway that answered.",
+        (
+            "{open_port}",
+            (
+                "Check that the DNS record of {name} holds the address of this gateway's network "
+                "and not that of a web host."
+            ),
+            TRY_AGAIN,
+        ),
+    ),
+    "dns": Meaning(
+        "{ca} found no usable address for {name} in the public DNS.",
+        (
+            DNS_RECORD,
+            "Wait until the change is visible everywhere (up to the record's TTL).",
+            TRY_AGAIN,
+        ),
+    ),
+    "caa": Meaning(
+        "A CAA record in the DNS forbids {ca} to issue certificates for {name}.",
+        (
+            (
+                'At your DNS provider, add the record: {name} CAA 0 issue "letsencrypt.org", '
+                "or remove the CAA records that name other CAs only."
+            ),
+            TRY_AGAIN,
+        ),
+        is_permanent=True,
+    ),
+    "incorrectResponse": Meaning(
+        "{ca} received an answer from {name} that is not the expected one.",
+        ("{open_port}", "Check that no proxy or cache changes what port 80 answers.", TRY_AGAIN),
+    ),
+    "tls": Meaning(
+        "{ca} was led to an HTTPS server that did not answer properly.",
+        ("Remove redirects from port 80 to HTTPS in front of this gateway.", TRY_AGAIN),
+    ),
+    "rateLimited": Meaning(
+        "{ca} has received too many requests and asks to wait.",
+        ("Wait until the time that is given in the technical detail, then try again.",),
+    ),
+    "invalidProfile": Meaning(
+        "{ca} does not offer the certificate profile that was asked for.",
+        ("Choose another profile in the gateway's settings.", TRY_AGAIN),
+        is_permanent=True,
+    ),
+    # Not a word of ACME: Let's Encrypt says "rateLimited" and means that waiting will not help.
+    "paused": Meaning(
+        "{ca} issues no more certificates for {name} to this console, because very many attempts "
+        "have failed.",
+        (
+            "Find out from the log why the attempts failed, and put that right.",
+            "{unpause}",
+            TRY_AGAIN,
+        ),
+        is_permanent=True,
+    ),
+    "rejectedIdentifier": Meaning(
+        "{ca} does not issue certificates for {name} at all.",
+        ("Choose another hostname.",),
+        is_permanent=True,
+    ),
+    "unsupportedIdentifier": Meaning(
+        "{ca} does not support this kind of name: {name}.",
+        ("Use a full host name such as mx.example.org.",),
+        is_permanent=True,
+    ),
+    "malformed": Meaning(
+        "{ca} did not accept the request for {name}.",
+        ("Check hostname and additional hostnames for mistakes.", TRY_AGAIN),
+        is_permanent=True,
+    ),
+    "badCSR": Meaning(
+        "{ca} did not accept the certificate request.",
+        ("Choose another key type in the gateway's settings.", TRY_AGAIN),
+        is_permanent=True,
+    ),
+    "badPublicKey": Meaning(
+        "{ca} does not accept this kind of key.",
+        ("Choose another key type in the gateway's settings.", TRY_AGAIN),
+        is_permanent=True,
+    ),
+    "invalidContact": Meaning(
+        "{ca} does not accept the contact email.",
+        ("Enter another contact email in the gateway's settings.", TRY_AGAIN),
+        is_permanent=True,
+    ),
+    "unsupportedContact": Meaning(
+        "{ca} does not accept this kind of contact.",
+        ("Enter a plain email address as contact email.", TRY_AGAIN),
+        is_permanent=True,
+    ),
+    "externalAccountRequired": Meaning(
+        "This CA wants an account that was arranged beforehand.",
+        ("Use Let's Encrypt, which needs no such account.",),
+        is_permanent=True,
+    ),
+    "userActionRequired": Meaning(
+        "{ca} has new terms of service that must be agreed to first.",
+        ("Open the gateway's settings, read the terms, agree and save.", TRY_AGAIN),
+        is_permanent=True,
+    ),
+    "accountDoesNotExist": Meaning(
+        "{ca} does not know this console's account any more; a new one is registered.",
+        (TRY_AGAIN,),
+    ),
+    "compound": Meaning(
+        "{ca} found several things wrong with the request for {name}.",
+        ("Read the technical detail below.", TRY_AGAIN),
+    ),
+    "badSignatureAlgorithm": Meaning(
+        "{ca} does not accept the way in which this version signs its requests.",
+        ("Update Gateway Admin.", TRY_AGAIN),
+        is_permanent=True,
+    ),
+    "alreadyRevoked": Meaning("The certificate has been revoked already."),
+    "badRevocationReason": Meaning("{ca} does not accept this reason for a revocation."),
+    "alreadyReplaced": Meaning(
+        "{ca} has already issued a successor of the certificate in use.",
+        (TRY_AGAIN,),
+    ),
+    "orderNotReady": Meaning("{ca} was not ready to issue yet.", (LATER,)),
+    "badNonce": Meaning("{ca} kept refusing the request's anti-replay value.", (LATER,)),
+    "serverInternal": Meaning("{ca} has an internal problem at the moment.", (LATER,)),
+}
+UNKNOWN = Meaning(
+    "{ca} answered with an error that this version does not know.",
+    ("Read the technical detail below.", TRY_AGAIN),
+)

@@ -1,0 +1,128 @@
+"""What each failure means for an issuance, as a table."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from django.utils import timezone
+
+from certificates import abandoning, authority, budget, directories, verdicts
+from certificates.models import Gateway
+from certificates.policy.acme_problems import CaProblem, Scope
+from certificates.policy.issuance import Environment, State
+from certificates.verdicts import Action
+from challenges.problems import Problem, ProblemError, Severity
+from tests.console import make_issuance
+
+NOW = datetime.datetime(2026, 12, 1, 12, tzinfo=datetime.UTC)
+SOON = NOW + datetime.timedelta(seconds=30)
+OURS = Problem("disk-full", Severity.ERROR, "The disk is full.", ("Make room.",), retryable=True)
+
+
+def refused(kind: str, status: int = 400, **more: object) -> authority.AcmeError:
+    return authority.AcmeError(CaProblem(kind, "said the CA", status, **more))  # type: ignore[arg-type]  # its own fields
+
+
+@pytest.mark.parametrize(
+    ("error", "action", "code"),
+    [
+        (refused("serverInternal", 500), Action.REPEAT, "acme-server-internal"),
+        (refused("", 502), Action.REPEAT, "acme-unknown"),
+        (refused("badNonce"), Action.REPEAT, "acme-bad-nonce"),
+        (refused("rateLimited", 429), Action.REPEAT, "acme-rate-limited"),
+        (refused("", 503), Action.REPEAT, "acme-unknown"),
+        (refused("rejectedIdentifier"), Action.FAIL, "acme-rejected-identifier"),
+        (refused("caa", 403), Action.FAIL, "acme-caa"),
+        (refused("malformed"), Action.FAIL, "acme-malformed"),
+        (
+            abandoning.OrderFailedError(CaProblem("connection", "refused")),
+            Action.FAIL,
+            "acme-connection",
+        ),
+        (
+            abandoning.OrderFailedError(CaProblem("serverInternal", "oops", 500)),
+            Action.FAIL,
+            "acme-server-internal",
+        ),
+        (
+            abandoning.OrderLostError(CaProblem("accountDoesNotExist", "who?")),
+            Action.BEGIN_ANEW,
+            "acme-account-does-not-exist",
+        ),
+        (authority.UnreachableError("no route"), Action.REPEAT, "ca-unreachable"),
+        (authority.InvalidAnswerError("html"), Action.REPEAT, "ca-answer-invalid"),
+        (budget.HeldBackError(OURS, SOON, is_queue=True), Action.WAIT, "disk-full"),
+        (budget.HeldBackError(OURS, SOON, is_queue=False), Action.FAIL, "disk-full"),
+        (ProblemError(OURS), Action.FAIL, "disk-full"),
+        (RuntimeError("a bug"), Action.REPEAT, "internal-error"),
+    ],
+)
+def test_each_failure_has_its_consequence(
+    gateway: Gateway, error: Exception, action: Action, code: str
+) -> None:
+    verdict = verdicts.judge(error, make_issuance(gateway, State.PRODUCTION), NOW)
+    assert (verdict.action, verdict.problem.code) == (action, code)
+    assert verdict.problem.remedy
+    no_sense = isinstance(error, authority.UnreachableError | authority.InvalidAnswerError)
+    its_own = isinstance(error, authority.AcmeError) and error.problem.status >= 500
+    assert verdict.is_ca_away is (no_sense or its_own)
+    assert verdict.is_fault is isinstance(error, RuntimeError)
+
+
+def test_a_certificate_that_is_there_waits_for_the_disk(gateway: Gateway) -> None:
+    issuance = make_issuance(gateway, State.INSTALLING)
+    assert verdicts.judge(ProblemError(OURS), issuance, NOW).action is Action.WAIT
+
+
+def test_a_wait_in_line_ends_when_there_is_room(gateway: Gateway) -> None:
+    held = budget.HeldBackError(OURS, SOON, is_queue=True)
+    verdict = verdicts.judge(held, make_issuance(gateway, State.PRODUCTION), NOW)
+    assert verdict.not_before == SOON
+
+
+@pytest.mark.parametrize("is_final", [False, True])
+def test_a_moment_that_the_ca_names_makes_a_pause_of_its_scope(
+    gateway: Gateway, is_final: bool
+) -> None:
+    detail = 'too many certificates (50) already issued for "example.com" in the last 168h'
+    problem = CaProblem("rateLimited", detail, 429, retry_after=SOON)
+    error = abandoning.OrderFailedError(problem) if is_final else authority.AcmeError(problem)
+    verdict = verdicts.judge(error, make_issuance(gateway, State.PRODUCTION), NOW)
+    assert verdict.action is (Action.FAIL if is_final else Action.REPEAT)
+    assert (verdict.not_before, verdict.scope, verdict.subject) == (
+        SOON,
+        Scope.REGISTERED_DOMAIN,
+        "example.com",
+    )
+
+
+def test_a_ca_that_is_busy_and_does_not_say_for_how_long_concerns_the_same(
+    gateway: Gateway,
+) -> None:
+    verdict = verdicts.judge(
+        refused("rateLimited", 429), make_issuance(gateway, State.PRODUCTION), NOW
+    )
+    assert (verdict.not_before, verdict.scope) == (None, Scope.IDENTIFIER_SET)
+
+
+def test_an_internal_error_of_the_ca_with_a_moment_pauses_nobody_else(gateway: Gateway) -> None:
+    error = refused("serverInternal", 500, retry_after=SOON)
+    verdict = verdicts.judge(error, make_issuance(gateway, State.PRODUCTION), NOW)
+    assert (verdict.not_before, verdict.scope) == (SOON, None)
+
+
+@pytest.mark.parametrize(
+    ("state", "environment"),
+    [
+        (State.STAGING_TEST, Environment.STAGING),
+        (State.PRODUCTION, Environment.PRODUCTION),
+        (State.PREFLIGHT, Environment.STAGING),
+    ],
+)
+def test_the_ca_that_was_not_reached_is_named(
+    gateway: Gateway, state: State, environment: Environment
+) -> None:
+    issuance = make_issuance(gateway, state)
+    verdict = verdicts.judge(authority.UnreachableError("no"), issuance, timezone.now())
+    assert directories.url_of(environment) in verdict.problem.explanation
