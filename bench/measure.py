@@ -140,7 +140,7 @@ def _issue(
         product.start(challenge_port=authorities.http_port)
         peer = Peer(peers.production.directory_url, peers.https.bundle, responder)
         product.manage("issue", "--wait")
-        peer.obtain(NAME)
+        peer.obtain([NAME])
         administrator = _signed_in(product)
         totals = [_press_the_button(administrator, product) for _ in range(TIMES)]
         productions, bare = [], []
@@ -149,7 +149,7 @@ def _issue(
             issued = product.json("issue", "--wait")
             productions.append(_seconds(issued["stages"][2]))
             begin = time.monotonic()
-            peer.obtain(NAME)
+            peer.obtain([NAME])
             bare.append(time.monotonic() - begin)
         posts = [r for r in authorities.production.requests()[before:] if r.startswith("POST")]
     print(

@@ -193,7 +193,7 @@ BEATLESS = ("beatless", "Beat has not made its round for 3", LIMIT + CROWDED + B
     [
         pytest.param(*DEAF, "embedded", id="deaf", marks=pytest.mark.soak),
         pytest.param(*DEAF, "valkey", id="deaf on valkey"),
-        pytest.param(*BEATLESS, "embedded", id="beatless"),
+        pytest.param(*BEATLESS, "embedded", id="beatless", marks=pytest.mark.soak),
     ],
 )
 def test_a_worker_that_is_up_and_does_nothing_is_replaced(
