@@ -132,7 +132,7 @@ def test_files_whose_key_cannot_be_opened_are_in_order_as_they_are(
     assert repairing.repair(timezone.now()) == 0
     problem = problem_of(gateway)
     assert problem is not None
-    assert (problem.code, problem.retryable) == ("certificate-files-wrong", False)
+    assert (problem.code, problem.retryable) == ("certificate-files-wrong", True)
 
 
 def test_what_was_installed_meanwhile_is_not_undone(
