@@ -16,17 +16,15 @@ import django
 
 django.setup()
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, Min
 from django.utils import timezone
 
-from certificates import keys, pem, plans, store
-from certificates.models import Gateway, Issuance, Origin, Trigger
+from certificates import plans
+from certificates.models import Gateway, Issuance, Trigger
 from gateway_admin import data_directory
+from tests.certificates.chains import make_authority, make_leaf, store_leaf
 
 AGE = datetime.timedelta(days=61)
 LIFETIME = datetime.timedelta(days=90)
@@ -36,14 +34,15 @@ def prepare(count: int) -> None:
     """So many gateways, each with a certificate that looks 61 days old."""
     data_directory.prepare(settings.CONFIGURATION)
     now = timezone.now()
+    issuer = make_authority("Bench Issuer", make_authority())
     with transaction.atomic():
         for number in range(count):
             name = f"g{number:05d}.example.test"
             gateway = Gateway.objects.create(
                 slug=f"g{number:05d}", hostname=name, terms_agreed_at=now, rehearses=False
             )
-            key, chain = _certificate(name, now - AGE)
-            certificate = store.add(gateway, chain, keys.to_der(key), Origin.LETS_ENCRYPT)
+            leaf = make_leaf(name, above=issuer, begin=now - AGE, lifetime=LIFETIME)
+            certificate = store_leaf(gateway, leaf)
             Gateway.objects.filter(pk=gateway.pk).update(selected_certificate=certificate)
             plans.schedule(certificate)
 
@@ -56,24 +55,6 @@ def done() -> None:
     failed = renewals.filter(state="failed").count()
     seconds = (span["last"] - span["first"]).total_seconds() if span["last"] else 0
     print(ended, failed, seconds)
-
-
-def _certificate(
-    name: str, begin: datetime.datetime
-) -> tuple[ec.EllipticCurvePrivateKey, pem.ChainFacts]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(begin)
-        .not_valid_after(begin + LIFETIME)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-    )
-    return key, pem.facts([builder.sign(key, hashes.SHA256())])
 
 
 if __name__ == "__main__":

@@ -130,7 +130,8 @@ def _failed(
     retry_after: datetime.datetime | None,
 ) -> None:
     """While the CA is out of reach its window stands; an answer without one means there is none."""
-    failures = row.failures + 1
+    # Only those that found the CA out of reach: they space the questions.
+    failures = row.failures + (outcome is Outcome.UNREACHABLE)
     at = renewal_info.next_check(
         now, outcome, retry_after=retry_after, failures=failures, seed=row.certificate.sha256
     )

@@ -43,7 +43,7 @@ from certificates.policy.issuance import (
     following,
     may_follow,
 )
-from certificates.verdicts import Action, Verdict
+from certificates.policy.verdict import Action, Verdict
 from challenges.problems import Problem
 
 logger = logging.getLogger("gateway_admin.issuing")
@@ -54,11 +54,6 @@ PATIENCE = datetime.timedelta(seconds=1)
 MOST_STEPS = 2000
 # How often a clock that is wrong, or a budget that is used up, is looked at again.
 LOOK_AGAIN = datetime.timedelta(minutes=1)
-# How often, and for how long, a CA in trouble is asked for a certificate that it may have issued.
-ASK_FOR_CERTIFICATE_EVERY = datetime.timedelta(minutes=15)
-LONGEST_HANDED_OVER = datetime.timedelta(days=2)
-# A CA that is busy, and goes on to say so without saying for how long.
-UNSAID_PAUSE = datetime.timedelta(hours=1)
 _REFUSED_VALUES = (DataError, IntegrityError)
 
 
@@ -274,7 +269,7 @@ class _Run:
         """
         now = timezone.now()
         handed_over = requesting.being_issued().filter(
-            issuance=self.issuance, created_at__gt=now - LONGEST_HANDED_OVER
+            issuance=self.issuance, created_at__gt=now - retry.LONGEST_HANDED_OVER
         )
         if not handed_over.exists():
             return None
@@ -283,7 +278,7 @@ class _Run:
                 directories.url_of(Environment.PRODUCTION), now, verdict.problem.detail
             )
         self._update(step_failures=self.issuance.step_failures + 1)
-        return self._wait(verdict.problem, ASK_FOR_CERTIFICATE_EVERY)
+        return self._wait(verdict.problem, retry.ASK_FOR_CERTIFICATE_EVERY)
 
     def _wait(self, problem: Problem, wait: datetime.timedelta) -> datetime.timedelta:
         """Nothing can be done for now, and nothing is lost by waiting: said once."""
@@ -341,7 +336,7 @@ class _Run:
                 url,
                 verdict.scope,
                 self.issuance.names,
-                verdict.not_before or now + UNSAID_PAUSE,
+                verdict.not_before or now + retry.UNSAID_PAUSE,
                 verdict.problem,
                 subject=verdict.subject,
             )

@@ -1,45 +1,18 @@
-"""What an issuance's failure means for it: the end, another try, a new order, or a wait."""
+"""Judges whatever a step of an issuance has raised, by the rules of policy/verdict.py."""
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
-import enum
 
 from certificates import abandoning, authority, budget
 from certificates.directories import url_of
 from certificates.models import Issuance
 from certificates.policy import acme_problems
-from certificates.policy.acme_problems import CaProblem, Scope
+from certificates.policy.acme_problems import CaProblem
 from certificates.policy.issuance import Environment, State, environment_of
+from certificates.policy.verdict import Action, Verdict, on_refusal
 from challenges.models import NetworkScenario, NetworkSettings
 from challenges.problems import Problem, ProblemError, Severity
-
-
-class Action(enum.Enum):
-    """What is done about it."""
-
-    FAIL = "fail"
-    REPEAT = "repeat"
-    BEGIN_ANEW = "begin anew"
-    WAIT = "wait"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Verdict:
-    """``not_before`` is when the CA, or our own budget, lets us ask again.
-
-    ``scope`` and ``subject`` say what a pause that the CA has asked for concerns;
-    ``is_ca_away`` that the CA gave no answer, ``is_fault`` that this program is to blame.
-    """
-
-    action: Action
-    problem: Problem
-    not_before: datetime.datetime | None = None
-    scope: Scope | None = None
-    subject: str = ""
-    is_ca_away: bool = False
-    is_fault: bool = False
 
 
 def judge(error: Exception, issuance: Issuance, now: datetime.datetime) -> Verdict:
@@ -86,28 +59,9 @@ def explain(problem: CaProblem, issuance: Issuance) -> Problem:
 
 
 def _on_refusal(
-    problem: CaProblem, issuance: Issuance, now: datetime.datetime, *, is_final: bool
+    refusal: CaProblem, issuance: Issuance, now: datetime.datetime, *, is_final: bool
 ) -> Verdict:
-    """Its own trouble, or a short wait, is worth another try within the attempt."""
-    explained = explain(problem, issuance)
-    moment = acme_problems.retry_moment(problem, now)
-    busy = problem.type == "rateLimited" or problem.status in {429, 503}
-    if not is_final and (busy or acme_problems.is_passing(problem)) and explained.retryable:
-        return Verdict(
-            Action.REPEAT,
-            explained,
-            not_before=moment,
-            scope=acme_problems.scope_of(problem) if busy else None,
-            subject=acme_problems.subject_of(problem),
-            is_ca_away=problem.status >= 500,
-        )
-    return Verdict(
-        Action.FAIL,
-        explained,
-        not_before=moment,
-        scope=acme_problems.scope_of(problem) if moment else None,
-        subject=acme_problems.subject_of(problem),
-    )
+    return on_refusal(refusal, explain(refusal, issuance), now, is_final=is_final)
 
 
 def _directory_url(issuance: Issuance) -> str:

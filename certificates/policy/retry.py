@@ -41,6 +41,12 @@ DAILY = datetime.timedelta(days=1)
 # The longest pause as a part of the lifetime: daily would be too seldom for one of six days.
 PAUSE_PART = 20
 
+# How often, and for how long, a CA in trouble is asked for a certificate that it may have issued.
+ASK_FOR_CERTIFICATE_EVERY = datetime.timedelta(minutes=15)
+LONGEST_HANDED_OVER = datetime.timedelta(days=2)
+
+# A CA that is busy, and goes on to say so without saying for how long.
+UNSAID_PAUSE = datetime.timedelta(hours=1)
 LONGEST_RETRY_AFTER = datetime.timedelta(days=1)
 
 

@@ -11,7 +11,7 @@ from certificates import abandoning, authority, budget, directories, verdicts
 from certificates.models import Gateway
 from certificates.policy.acme_problems import CaProblem, Scope
 from certificates.policy.issuance import Environment, State
-from certificates.verdicts import Action
+from certificates.policy.verdict import Action
 from challenges.problems import Problem, ProblemError, Severity
 from tests.console import make_issuance
 

@@ -20,10 +20,10 @@ LOOK_EVERY = 0.05  # seconds
 WORKER_PATIENCE = 3.0  # seconds
 
 
-class Command(OperatorCommand):
-    """`issue [GATEWAY] [--wait]`."""
+class IssuanceCommand(OperatorCommand):
+    """Asks for an issuance of the kind that ``trigger`` says."""
 
-    help = "Test against the staging environment and obtain the production certificate."
+    trigger: Trigger
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The gateway, and whether to wait for the end."""
@@ -34,12 +34,19 @@ class Command(OperatorCommand):
     def carry_out(self, options: dict[str, Any]) -> None:
         """Ask for it; with --wait fail when it fails."""
         issuance = requesting.request(
-            gateway(options["gateway"]), trigger=Trigger.MANUAL, now=timezone.now()
+            gateway(options["gateway"]), trigger=self.trigger, now=timezone.now()
         )
         tasks.enqueue_advance(issuance.pk)
         if options["wait"]:
             issuance = wait_for(issuance.pk)
         report(self, options, issuance)
+
+
+class Command(IssuanceCommand):
+    """`issue [GATEWAY] [--wait]`."""
+
+    help = "Test against the staging environment and obtain the production certificate."
+    trigger = Trigger.MANUAL
 
 
 def wait_for(pk: int) -> Issuance:
