@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import sys
+from typing import Self
 
 from django.db import transaction
 from django.utils import timezone
@@ -58,16 +60,26 @@ class Memory:
     """What one worker has heard in one stage and need not ask again; it is lost with the worker.
 
     ``is_resumed`` says that another worker died over the order, so that the CA has to be asked
-    how far it is. ``answers`` grows with every answer: whether a step that failed got further.
+    how far it is. ``answers`` grows with every answer, and ``answers_at_failure`` is what it was
+    when the step last failed: whether it has got further since.
     """
 
     is_resumed: bool = False
     is_validated_anew: bool = False
     answers: int = 0
+    answers_at_failure: int = 0
     authorizations: dict[str, authority.AuthorizationAnswer] = dataclasses.field(
         default_factory=dict
     )
     answered: set[str] = dataclasses.field(default_factory=set)
+
+    @classmethod
+    def of_a_new_worker(cls, *, is_resumed: bool, has_failed: bool) -> Self:
+        """After failures, what has to be asked again because another worker knew it is no progress.
+
+        Otherwise a step whose second request always fails would be repeated without end.
+        """
+        return cls(is_resumed=is_resumed, answers_at_failure=sys.maxsize if has_failed else 0)
 
 
 def advance(issuance: Issuance, environment: Environment, lease: Lease, memory: Memory) -> Progress:

@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from certificates import backoffs, clock, directories, issuing, leases
+from certificates import backoffs, clock, directories, issuing, leases, setbacks
 from certificates.models import (
     Backoff,
     Certificate,
@@ -353,7 +353,7 @@ def test_while_the_clock_is_wrong_nothing_leaves_the_process_and_then_it_goes_on
     advanced(issuance)
     assert cas.asked == 0
     assert (issuance.current, code_of(issuance)) == (State.WAITING, "clock-implausible")
-    assert issuance.next_step_at == timezone.now() + issuing.LOOK_AGAIN
+    assert issuance.next_step_at == timezone.now() + setbacks.LOOK_AGAIN
     assert Event.objects.filter(code="issuance-waits").count() == 1
     travel.move_to(right + 2 * MINUTE)
     assert advanced(issuance).current is State.DONE
@@ -374,7 +374,7 @@ def test_an_order_in_flight_outlasts_a_clock_that_jumps(
     Issuance.objects.update(next_step_at=timezone.now())
     for _ in range(3):
         assert code_of(advanced(issuance)) == "clock-implausible"
-        travel.shift(issuing.LOOK_AGAIN)
+        travel.shift(setbacks.LOOK_AGAIN)
     assert cas.asked == asked
     assert (Order.objects.get(), ChallengeToken.objects.get()) == (order, token)
     assert not Backoff.objects.exists()
