@@ -36,7 +36,7 @@ def begin_anew(account: Account) -> None:
     Account.objects.filter(pk=account.pk).update(url="", **_new_key())
 
 
-def conversation(account: Account) -> contextlib.AbstractContextManager[authority.Authority]:
+def connection(account: Account) -> contextlib.AbstractContextManager[authority.Authority]:
     """A connection to the account's CA.
 
     Raises ProblemError when the key cannot be opened, or the clock cannot be believed.

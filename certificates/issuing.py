@@ -27,9 +27,9 @@ from certificates import (
     surroundings,
     verdicts,
 )
+from certificates.conversation import AT_ONCE, Memory, Progress
 from certificates.held import HeldIssuance
 from certificates.models import Issuance, Origin
-from certificates.ordering import AT_ONCE
 from certificates.policy.issuance import Environment, State, environments
 from challenges.problems import Problem
 
@@ -81,7 +81,7 @@ class _Run:
     def __init__(self, lease: leases.Lease) -> None:
         self.held = HeldIssuance(lease)
         self.issuance = self.held.row
-        self.memory = ordering.Memory.of_a_new_worker(
+        self.memory = Memory.of_a_new_worker(
             is_resumed=lease.is_inherited, has_failed=bool(self.issuance.step_failures)
         )
 
@@ -177,7 +177,7 @@ class _Run:
         milestones.reached("certificate-stored")
         return wait
 
-    def _order(self, environment: Environment) -> ordering.Progress:
+    def _order(self, environment: Environment) -> Progress:
         return ordering.advance(self.issuance, environment, self.held.lease, self.memory)
 
     def _install(self) -> datetime.timedelta | None:
@@ -192,7 +192,7 @@ class _Run:
 
     def _move(self) -> datetime.timedelta | None:
         goes_on = self.held.move()
-        self.memory = ordering.Memory()
+        self.memory = Memory()
         return AT_ONCE if goes_on else None
 
 

@@ -6,10 +6,7 @@ token before its challenge is answered; so whoever comes after a crash goes on f
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
-import sys
-from typing import Self
 
 from django.db import transaction
 from django.utils import timezone
@@ -21,10 +18,11 @@ from certificates import (
     budget,
     directories,
     disk,
-    milestones,
     pem,
     preparing,
+    proving,
 )
+from certificates.conversation import Conversation, Memory, Progress
 from certificates.leases import Lease
 from certificates.models import Issuance, Order, OrderStatus
 from certificates.policy import retry
@@ -36,50 +34,12 @@ from certificates.policy.acme_problems import (
 )
 from certificates.policy.issuance import Environment
 from certificates.preparing import csr_of
-from challenges import tokens
 from challenges.problems import ProblemError
 
 # An order's authorizations are looked at as well once it stays pending longer than usual: the
 # order itself need not say why it does (RFC 8555 §7.1.6).
 POLLS_BEFORE_LOOKING_CLOSER = 3
-DEFAULT_TOKEN_LIFETIME = datetime.timedelta(days=7)
-AT_ONCE = datetime.timedelta(0)
 SECOND = datetime.timedelta(seconds=1)
-
-
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """Either the chain, or how long to wait before the next step."""
-
-    wait: datetime.timedelta = AT_ONCE
-    chain: pem.ChainFacts | None = None
-
-
-@dataclasses.dataclass
-class Memory:
-    """What one worker has heard in one stage and need not ask again; it is lost with the worker.
-
-    ``is_resumed`` says that another worker died over the order, so that the CA has to be asked
-    how far it is. ``answers`` grows with every answer, and ``answers_at_failure`` is what it was
-    when the step last failed: whether it has got further since.
-    """
-
-    is_resumed: bool = False
-    is_validated_anew: bool = False
-    answers: int = 0
-    answers_at_failure: int = 0
-    authorizations: dict[str, authority.AuthorizationAnswer] = dataclasses.field(
-        default_factory=dict
-    )
-    answered: set[str] = dataclasses.field(default_factory=set)
-
-    @classmethod
-    def of_a_new_worker(cls, *, is_resumed: bool, has_failed: bool) -> Self:
-        """After failures, what has to be asked again because another worker knew it is no progress.
-
-        Otherwise a step whose second request always fails would be repeated without end.
-        """
-        return cls(is_resumed=is_resumed, answers_at_failure=sys.maxsize if has_failed else 0)
 
 
 def advance(issuance: Issuance, environment: Environment, lease: Lease, memory: Memory) -> Progress:
@@ -90,10 +50,10 @@ def advance(issuance: Issuance, environment: Environment, lease: Lease, memory: 
     certificate, LeaseLostError, and what the authority raises.
     """
     order = _current(issuance, environment)
-    with accounts.conversation(order.account) as ca:
+    with accounts.connection(order.account) as ca:
         lease.keep()
         try:
-            return _Conversation(order, ca, lease, memory, issuance.names).step()
+            return _Steps(order, ca, lease, memory, issuance.names).step()
         except authority.AcmeError as error:
             if forgotten := abandoning.if_forgotten(error, order):
                 raise forgotten from error
@@ -116,22 +76,8 @@ def _current(issuance: Issuance, environment: Environment) -> Order:
         return preparing.prepare(issuance, environment)
 
 
-class _Conversation:
-    """The steps of one order, over one connection, as long as the lease is ours."""
-
-    def __init__(
-        self,
-        order: Order,
-        ca: authority.Authority,
-        lease: Lease,
-        memory: Memory,
-        names: list[str],
-    ) -> None:
-        self.order = order
-        self.ca = ca
-        self.lease = lease
-        self.memory = memory
-        self.names = names
+class _Steps(Conversation):
+    """The steps of one order."""
 
     def step(self) -> Progress:
         """What the stored state asks for; after a crash the CA's word on the order comes first."""
@@ -148,7 +94,7 @@ class _Conversation:
             return self._validate_anew()
         match OrderStatus(order.status):
             case OrderStatus.PENDING if not order.challenges_answered:
-                return self._answer_challenges()
+                return proving.prove(self)
             case OrderStatus.READY:
                 return self._finalize()
             case OrderStatus.VALID:
@@ -159,9 +105,9 @@ class _Conversation:
     def _register(self) -> Progress:
         account = self.order.account
         url = self.ca.register(account.contact_email)
-        self._heard("registration-answered")
+        self.heard("registration-answered")
         accounts.registered(account, url)
-        self._reached("account-registered")
+        self.reached("account-registered")
         return Progress()
 
     def _place(self) -> Progress:
@@ -176,14 +122,14 @@ class _Conversation:
         budget.require_no_pause(order, self.names, now)
         self._do_without_profile(offered)
         budget.spend_order(order, self.names, now)
-        self._reached("new-order-counted")
+        self.reached("new-order-counted")
         answer = self._new_order()
-        self._heard("new-order-answered")
+        self.heard("new-order-answered")
         # It may have been prepared hours ago and have waited in line since.
         order.created_at = now
         progress = self._adopt(answer)
         directories.answered(directory, now)
-        self._reached("order-stored")
+        self.reached("order-stored")
         return progress
 
     def _do_without_profile(self, offered: authority.Directory) -> None:
@@ -235,7 +181,7 @@ class _Conversation:
                 return Progress()
             self.memory.answers += 1
         self.memory.is_validated_anew = True
-        self._reached("validations-given-up")
+        self.reached("validations-given-up")
         self.lease.confirm()
         abandoning.give_up(self.order)
         return Progress()
@@ -246,14 +192,14 @@ class _Conversation:
             # What the CA certifies has to be stored, so there must be room before it does.
             disk.require_space()
         self._hand_over()
-        self._reached("handed-over")
+        self.reached("handed-over")
         try:
             answer = self.ca.finalize(order.url, order.finalize_url, csr_of(order), self.names)
         except authority.AcmeError as error:
             if error.problem.type != "orderNotReady":
                 raise
         else:
-            self._heard("finalize-answered")
+            self.heard("finalize-answered")
             return self._adopt(answer)
         # It may have been finalized already and the answer lost, so what counts is the order.
         return self._poll()
@@ -287,7 +233,7 @@ class _Conversation:
             if order.status == OrderStatus.VALID != before:
                 budget.spend_certificate(order, timezone.now())
         if order.status in {OrderStatus.READY, OrderStatus.VALID}:
-            self._reached(f"order-{order.status}")
+            self.reached(f"order-{order.status}")
         return self._next(answer)
 
     def _next(self, answer: authority.OrderAnswer) -> Progress:
@@ -315,70 +261,6 @@ class _Conversation:
             return max(answer.retry_after - now, min(retry.poll_delay(self.order.polls), SECOND))
         return retry.poll_delay(self.order.polls)
 
-    def _answer_challenges(self) -> Progress:
-        """Publish every token, durably, before the CA is told to look for it."""
-        order = self.order
-        pending = []
-        for url in order.authorization_urls:
-            answer = self._authorization(url)
-            if answer.status == "pending" and answer.challenge is not None:
-                pending.append((answer, answer.challenge))
-            elif answer.status != "valid":
-                raise abandoning.refused(self.order, answer)
-        self._reached("authorizations-read")
-        self._publish(pending)
-        self._reached("tokens-published")
-        for _, challenge in pending:
-            if challenge.status == "pending":
-                self._answer(challenge)
-        self._reached("challenges-answered")
-        order.challenges_answered = True
-        self.lease.confirm()
-        order.save(update_fields=["challenges_answered"])
-        self._reached("answers-stored")
-        return Progress(wait=retry.poll_delay(0))
-
-    def _authorization(self, url: str) -> authority.AuthorizationAnswer:
-        """Asked for once by each worker, so that a CA in trouble is not asked for all again."""
-        known = self.memory.authorizations.get(url)
-        if known is None:
-            self.lease.keep()
-            known = self.ca.authorization(url, self.names)
-            self.memory.authorizations[url] = known
-            self.memory.answers += 1
-        return known
-
-    def _answer(self, challenge: authority.Challenge) -> None:
-        if challenge.url in self.memory.answered:
-            return
-        self.lease.keep()
-        try:
-            self.ca.answer(challenge.url)
-        except authority.AcmeError as error:
-            # The CA may have heard the first time and only its answer was lost; then it refuses
-            # a second one, and the authorization says what became of it.
-            if error.problem.type not in {"malformed", "unauthorized"}:
-                raise
-        self.memory.answered.add(challenge.url)
-        self.memory.answers += 1
-
-    def _publish(
-        self, pending: list[tuple[authority.AuthorizationAnswer, authority.Challenge]]
-    ) -> None:
-        now = timezone.now()
-        fresh = [pair for pair in pending if pair[1].token not in self.order.challenge_tokens]
-        with transaction.atomic():
-            for answer, challenge in pending:
-                tokens.publish(
-                    challenge.token,
-                    challenge.key_authorization,
-                    now=now,
-                    lifetime=_lifetime(answer, now),
-                )
-            self.order.challenge_tokens.extend(challenge.token for _, challenge in fresh)
-            self.lease.confirm()
-            self.order.save(update_fields=["challenge_tokens"])
-
     def _poll(self) -> Progress:
         order = self.order
         looks_closer = order.polls > 0 and order.polls % POLLS_BEFORE_LOOKING_CLOSER == 0
@@ -403,20 +285,13 @@ class _Conversation:
     def _download(self) -> pem.ChainFacts:
         """The chain, once it is certain that it is what was ordered. Raises ProblemError."""
         text = self.ca.download(self.order.certificate_url)
-        self._heard("chain-downloaded")
+        self.heard("chain-downloaded")
         try:
             return _checked(text, self.order, self.names)
         except ProblemError as error:
             # It is the CA's fault and not the administrator's, and it may pass.
             Order.objects.filter(pk=self.order.pk).update(status=OrderStatus.INVALID)
             raise ProblemError(unusable_certificate(error.problem)) from error
-
-    def _heard(self, milestone: str) -> None:
-        self.memory.answers += 1
-        self._reached(milestone)
-
-    def _reached(self, milestone: str) -> None:
-        milestones.reached(f"{self.order.environment}:{milestone}")
 
 
 def _checked(text: bytes, order: Order, names: list[str]) -> pem.ChainFacts:
@@ -430,10 +305,3 @@ def _checked(text: bytes, order: Order, names: list[str]) -> pem.ChainFacts:
     if order.environment == Environment.PRODUCTION:
         pem.check_not_staging(facts)
     return facts
-
-
-def _lifetime(answer: authority.AuthorizationAnswer, now: datetime.datetime) -> datetime.timedelta:
-    """Until the authorization ends: a CA may come back for the token as long as it is pending."""
-    if answer.expires_at is None or answer.expires_at <= now:
-        return DEFAULT_TOKEN_LIFETIME
-    return min(answer.expires_at - now, DEFAULT_TOKEN_LIFETIME)

@@ -8,9 +8,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from certificates import abandoning, backoffs, directories, pauses, plans, requesting
+from certificates.conversation import AT_ONCE, Memory
 from certificates.held import HeldIssuance
 from certificates.models import Level, OrderStatus
-from certificates.ordering import AT_ONCE, Memory
 from certificates.policy import retry
 from certificates.policy.issuance import Environment, environment_of
 from certificates.policy.verdict import Action, Verdict

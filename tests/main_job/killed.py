@@ -234,7 +234,7 @@ def _advance(gateway: Gateway, trigger: str, patience: float) -> int:
 def _unopened(gateway: Gateway) -> Iterator[str]:
     """The sealed keys that do not open, of whatever kind."""
     sealed: list[tuple[Iterable[Any], Callable[[Any], object]]] = [
-        (Account.objects.all(), accounts.conversation),
+        (Account.objects.all(), accounts.connection),
         (Order.objects.filter(issuance__gateway=gateway), preparing.key_of),
         (Certificate.objects.filter(gateway=gateway), store.private_key),
     ]
