@@ -1,4 +1,4 @@
-"""What the challenge port is told and what it reports: tokens, network settings, listener."""
+"""What the challenge port is told and what it reports: tokens, settings, listener, requests."""
 
 from __future__ import annotations
 
@@ -22,6 +22,24 @@ class ChallengeToken(models.Model):
 
     def __str__(self) -> str:
         return self.token
+
+
+class ValidationRequest(models.Model):
+    """A request that the challenge port has had: what tells a closed firewall from wrong DNS.
+
+    Written in bounded number by the challenge processes, read beside the issuance that published
+    the token. All texts come from strangers.
+    """
+
+    token = models.CharField(max_length=128, db_index=True)
+    is_known = models.BooleanField(help_text="Whether the token was published at that moment.")
+    received_at = models.DateTimeField(db_index=True)
+    address = models.GenericIPAddressField(help_text="The peer's; a router may have changed it.")
+    host = models.CharField(max_length=255, blank=True, help_text="The Host header, without port.")
+    user_agent = models.CharField(max_length=200, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.address} for {self.token}"
 
 
 class NetworkScenario(models.TextChoices):

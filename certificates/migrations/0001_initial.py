@@ -622,6 +622,59 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Preflight",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "names",
+                    models.JSONField(help_text="As looked at; later edits do not change it."),
+                ),
+                (
+                    "progress",
+                    models.CharField(
+                        blank=True, help_text="What is being looked at, in words.", max_length=200
+                    ),
+                ),
+                ("findings", models.JSONField(blank=True, default=list)),
+                (
+                    "established",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Pairs of a fact's code and its sentence.",
+                    ),
+                ),
+                ("started_at", models.DateTimeField()),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "gateway",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="preflights",
+                        to="certificates.gateway",
+                    ),
+                ),
+                (
+                    "issuance",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="preflight",
+                        to="certificates.issuance",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ("-started_at", "-pk"),
+            },
+        ),
+        migrations.CreateModel(
             name="RenewalInformation",
             fields=[
                 (
@@ -809,6 +862,20 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="limituse",
             index=models.Index(fields=["at"], name="certificate_at_ce6add_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="preflight",
+            index=models.Index(
+                fields=["gateway", "-started_at", "-id"], name="certificate_gateway_04ce4e_idx"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="preflight",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("finished_at__isnull", True), ("issuance__isnull", True)),
+                fields=("gateway",),
+                name="one_running_preflight_per_gateway",
+            ),
         ),
         migrations.AddIndex(
             model_name="renewalinformation",

@@ -14,6 +14,7 @@ from certificates.models.issuance import Issuance, Stage, StageState, Trigger
 from certificates.models.limit_use import LimitUse
 from certificates.models.order import Order, OrderStatus
 from certificates.models.pause import Pause
+from certificates.models.preflight import Preflight
 from certificates.models.renewal_information import RenewalInformation
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "OrderStatus",
     "Origin",
     "Pause",
+    "Preflight",
     "RenewalInformation",
     "Stage",
     "StageState",

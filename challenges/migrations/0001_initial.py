@@ -58,6 +58,38 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="ValidationRequest",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("token", models.CharField(db_index=True, max_length=128)),
+                (
+                    "is_known",
+                    models.BooleanField(
+                        help_text="Whether the token was published at that moment."
+                    ),
+                ),
+                ("received_at", models.DateTimeField(db_index=True)),
+                (
+                    "address",
+                    models.GenericIPAddressField(
+                        help_text="The peer's; a router may have changed it."
+                    ),
+                ),
+                (
+                    "host",
+                    models.CharField(
+                        blank=True, help_text="The Host header, without port.", max_length=255
+                    ),
+                ),
+                ("user_agent", models.CharField(blank=True, max_length=200)),
+            ],
+        ),
+        migrations.CreateModel(
             name="NetworkSettings",
             fields=[
                 (

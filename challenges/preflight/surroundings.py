@@ -20,6 +20,9 @@ class Surroundings:
     ``dns_servers`` are ``host[:port]`` and play the public DNS. ``public_networks`` count as
     public whatever they are; the demonstration's do. ``built_at`` is when this version was made:
     an earlier ``now`` is wrong. ``public_port`` is the port that the CA comes to.
+    ``caa_identities`` are the domains by which the CA calls itself in CAA records (RFC 8659),
+    ``account_uris`` this console's accounts there (RFC 8657). ``system_resolvers`` stand for the
+    resolvers of this machine's own configuration; None takes that.
     """
 
     hostnames: tuple[str, ...]
@@ -32,6 +35,9 @@ class Surroundings:
     now: datetime
     built_at: datetime
     public_port: int = 80
+    caa_identities: tuple[str, ...] = ("letsencrypt.org",)
+    account_uris: tuple[str, ...] = ()
+    system_resolvers: tuple[str, ...] | None = None
 
     @property
     def is_behind_router(self) -> bool:
