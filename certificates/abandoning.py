@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from certificates import accounts, authority, budget
+from certificates import accounts, authority, budget, evidence
 from certificates.models import Order, OrderStatus
 from certificates.policy.acme_problems import CaProblem, account_is_closed
 from challenges import tokens
@@ -43,10 +43,19 @@ def give_up(order: Order) -> None:
 
 
 def withdraw_tokens(order: Order) -> None:
-    """Stop answering the order's challenges: its authorizations are final."""
+    """Stop answering the order's challenges: its authorizations are final.
+
+    What the challenge port has seen of the CA stays, and whether it could have seen all of it.
+    """
+    if not order.challenge_tokens:
+        return
+    now = timezone.now()
     with transaction.atomic():
-        for token in order.challenge_tokens:
-            tokens.withdraw(token)
+        tokens.withdraw(*order.challenge_tokens)
+        if order.tokens_withdrawn_at is None:
+            order.tokens_withdrawn_at = now
+            order.was_watched = evidence.is_watched_since(order.created_at, now)
+            order.save(update_fields=["tokens_withdrawn_at", "was_watched"])
 
 
 def if_forgotten(error: authority.AcmeError, order: Order) -> OrderFailedError | None:

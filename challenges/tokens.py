@@ -36,9 +36,9 @@ def publish(token: str, key_authorization: str, *, now: datetime, lifetime: time
     )
 
 
-def withdraw(token: str) -> None:
-    """Stop answering ``token``; one that is not published is no error."""
-    ChallengeToken.objects.filter(token=token).delete()
+def withdraw(*published: str) -> None:
+    """Stop answering these tokens; one that is not published is no error."""
+    ChallengeToken.objects.filter(token__in=published).delete()
 
 
 def withdraw_expired(now: datetime) -> int:

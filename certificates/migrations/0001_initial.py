@@ -504,6 +504,21 @@ class Migration(migrations.Migration):
                 ),
                 ("challenges_answered", models.BooleanField(default=False)),
                 (
+                    "tokens_withdrawn_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When nothing more was expected of the CA's visits.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "was_watched",
+                    models.BooleanField(
+                        default=False,
+                        help_text="A challenge process ran all the while, so no visit was missed.",
+                    ),
+                ),
+                (
                     "is_handed_over",
                     models.BooleanField(
                         default=False,

@@ -45,6 +45,12 @@ class Order(models.Model):
         default=list, blank=True, help_text="Published for this order; withdrawn when it is final."
     )
     challenges_answered = models.BooleanField(default=False)
+    tokens_withdrawn_at = models.DateTimeField(
+        null=True, blank=True, help_text="When nothing more was expected of the CA's visits."
+    )
+    was_watched = models.BooleanField(
+        default=False, help_text="A challenge process ran all the while, so no visit was missed."
+    )
     is_handed_over = models.BooleanField(
         default=False, help_text="The CA is being sent the certificate request, or has been."
     )
