@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
+import requests
 from acme import challenges, client, crypto_util, errors, messages
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -26,6 +27,23 @@ from tests.parts.processes import Process
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
+class PatientNetwork(client.ClientNetwork):
+    """acme's own tries a refused nonce once more, which is not enough for a CA that refuses some.
+
+    What is tried here is the surroundings, not the client.
+    """
+
+    def post(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """Until the nonce is accepted."""
+        for _ in range(20):
+            try:
+                return super().post(*args, **kwargs)
+            except messages.Error as error:
+                if error.code != "badNonce":
+                    raise
+        raise AssertionError("the CA refused twenty nonces, one after the other")
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """A running demo and a challenge responder behind its router."""
@@ -42,7 +60,7 @@ class Surroundings:
     def new_client(self, directory_url: str) -> client.ClientV2:
         """An ACME client with a new account."""
         key = JWKEC(key=ec.generate_private_key(ec.SECP256R1()))
-        net = client.ClientNetwork(key, alg=ES256)
+        net = PatientNetwork(key, alg=ES256)
         net.verify_ssl = str(self.demo.https.ca)  # type: ignore[assignment] # as requests takes it
         acme = client.ClientV2(messages.Directory.from_json(net.get(directory_url).json()), net)
         acme.new_account(messages.NewRegistration.from_data(terms_of_service_agreed=True))

@@ -94,8 +94,8 @@ import django
 django.setup()
 from gateway_admin import watchdog
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-threading.Thread(target=watchdog.end_process, args=("The worker sleeps.",)).start()
 print("begun", time.monotonic(), flush=True)
+threading.Thread(target=watchdog.end_process, args=("The worker sleeps.",)).start()
 time.sleep(600)
 """
 
@@ -111,8 +111,8 @@ def test_a_process_that_does_not_obey_is_ended_all_the_same_and_says_why(tmp_pat
         timeout=60,
         check=False,
     )
+    assert done.returncode == 1, done.stderr
     begun = float(done.stdout.split("begun ")[1].split()[0])
-    assert done.returncode == 1
     assert time.monotonic() - max(begin, begun) < watchdog.GRACE + 5
     assert "CRITICAL gateway_admin.watchdog The worker sleeps." in done.stdout
     assert "\nMainThread: " in done.stdout
