@@ -26,6 +26,7 @@ import requests
 
 from bench.peer import Peer, Responder
 from tests.parts.dns import DnsServer
+from tests.parts.memory import command, family, pss
 from tests.parts.pebble import TestAuthorities, start_authorities
 from tests.parts.postgresql import PostgreSQL
 from tests.parts.processes import Process, free_port
@@ -207,11 +208,10 @@ def memory(directory: Path) -> None:
     """Proportional set size of every process of an idle product, in MiB."""
     with _running(_clone(directory), directory / "data") as run:
         time.sleep(SETTLE)
-        sizes = {pid: _pss(pid) for pid in _family(run.pid)}
-        for pid, (command, size) in sizes.items():
-            print(f"| {pid} | {command} | {size / 1024:.1f} MiB |", file=sys.stderr)
-        total = sum(size for _, size in sizes.values())
-        print(f"| idle product, {len(sizes)} processes | {total / 1024:.0f} MiB PSS |")
+        sizes = {pid: pss(pid) for pid in family(run.pid)}
+        for pid, size in sizes.items():
+            print(f"| {pid} | {command(pid)} | {size:.1f} MiB |", file=sys.stderr)
+        print(f"| idle product, {len(sizes)} processes | {sum(sizes.values()):.0f} MiB PSS |")
 
 
 @contextmanager
@@ -227,18 +227,6 @@ def _running(checkout: Path, data_dir: Path) -> Iterator[Process]:
         # A page, so that what the console loads on demand is counted.
         _status(port)
         yield run
-
-
-def _family(pid: int) -> list[int]:
-    children = (Path("/proc") / str(pid) / "task" / str(pid) / "children").read_text().split()
-    return [pid, *(member for child in children for member in _family(int(child)))]
-
-
-def _pss(pid: int) -> tuple[str, int]:
-    process = Path("/proc") / str(pid)
-    command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()[:70]
-    lines = (process / "smaps_rollup").read_text().splitlines()
-    return command, sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 if __name__ == "__main__":

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging.config
 import os
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "gateway_admin.responder_settings"
 
-from challenges.wsgi import application
+from django.apps import apps
+from django.conf import settings
+
+# What django.setup() does, without the URLs and templates, for which nothing here has a use.
+logging.config.dictConfig(settings.LOGGING)
+apps.populate(settings.INSTALLED_APPS)
+
+from challenges.listening import serve  # noqa: E402 - models can be imported only now
 
 if __name__ == "__main__":
-    from challenges.listening import serve
-
-    serve(application)
+    serve()

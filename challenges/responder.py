@@ -1,64 +1,54 @@
-"""The challenge port: GET and HEAD of a published token, and nothing else.
+"""The challenge port as a Django view, for whoever runs `challenges.wsgi` under another server.
 
-Every other answer is bare: no cookie, no redirect, no word about what program this is.
+Every answer is that of `answering`: no cookie, no redirect, no word about what program this is.
 """
 
 from __future__ import annotations
-
-from http import HTTPStatus
 
 from django.db import Error as DatabaseFailure
 from django.http import HttpRequest, HttpResponse
 from django.urls import re_path
 
-from challenges import tokens
+from challenges import answering, tokens
+from challenges.answering import Answer
 
-METHODS = ("GET", "HEAD")
 
-
-def challenge(request: HttpRequest, token: str) -> HttpResponse:
-    """The key authorization of ``token``, exactly (RFC 8555 §8.3)."""
-    if request.method not in METHODS:
-        return _bare(HTTPStatus.METHOD_NOT_ALLOWED, Allow=", ".join(METHODS))
+def respond(request: HttpRequest) -> HttpResponse:
+    """The answer to any request on any path."""
+    asked = answering.asked(request.method or "", request.path_info)
+    if isinstance(asked, Answer):
+        return _response(asked)
     try:
-        authorization = tokens.key_authorization(token)
+        return _response(answering.answer(tokens.key_authorization(asked)))
     except DatabaseFailure:
-        # Not a 404: whoever asks shall try again. The listener's process logs it, once.
-        return _bare(HTTPStatus.SERVICE_UNAVAILABLE)
-    if authorization is None:
-        return _bare(HTTPStatus.NOT_FOUND)
-    return _answer(HTTPStatus.OK, authorization.encode("ascii"), "application/octet-stream")
+        return _response(answering.AWAY)
 
 
 def bad_request(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """For a request that Django itself refuses."""
     del exception  # would tell a stranger what the program thinks
-    return _bare(HTTPStatus.BAD_REQUEST)
+    return _response(answering.BAD_REQUEST)
 
 
 def not_found(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """For every path but a token's."""
+    """For a path that Django cannot even match."""
     del exception
-    return _bare(HTTPStatus.NOT_FOUND)
+    return _response(answering.NOT_FOUND)
 
 
 def server_error(_request: HttpRequest) -> HttpResponse:
     """For a defect of ours."""
-    return _bare(HTTPStatus.INTERNAL_SERVER_ERROR)
+    return _response(answering.BROKEN)
 
 
-def _bare(status: HTTPStatus, **headers: str) -> HttpResponse:
-    return _answer(status, f"{status.value}\n".encode(), "text/plain", **headers)
-
-
-def _answer(status: HTTPStatus, body: bytes, content_type: str, **headers: str) -> HttpResponse:
-    response = HttpResponse(body, status=status, content_type=content_type)
-    for name, value in (*headers.items(), ("Content-Length", str(len(body)))):
+def _response(answer: Answer) -> HttpResponse:
+    response = HttpResponse(answer.body, status=answer.status)
+    for name, value in answer.headers:
         response[name] = value
     return response
 
 
-urlpatterns = [re_path(rf"^\.well-known/acme-challenge/({tokens.PATTERN})\Z", challenge)]
+urlpatterns = [re_path("", respond)]
 handler400 = bad_request
 handler403 = bad_request
 handler404 = not_found

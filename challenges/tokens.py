@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
+from django.db import connection
 from django.utils.translation import gettext as _
 
+from challenges import answering
 from challenges.models import ChallengeToken
 from challenges.problems import Problem, ProblemError, Severity
 
-# base64url, at least 128 bits (RFC 8555 §8.3). What a CA sends is data and never trusted.
-PATTERN = r"[A-Za-z0-9_-]{22,128}"
-_TOKEN = re.compile(PATTERN)
+_TOKEN = re.compile(answering.TOKEN)
+# How many are looked up by one query: few lengths, so that the database knows them all by heart.
+_AT_ONCE = (1, 8, 64, 500)
+_NOBODYS_TOKEN = ""
 
 
 def publish(token: str, key_authorization: str, *, now: datetime, lifetime: timedelta) -> None:
@@ -48,13 +53,34 @@ def withdraw_expired(now: datetime) -> int:
 
 
 def key_authorization(token: str) -> str | None:
-    """What to answer for ``token``, or None when it is not published.
+    """What to answer for ``token``, or None when it is not published."""
+    return key_authorizations([token]).get(token)
+
+
+def key_authorizations(tokens: Collection[str]) -> dict[str, str]:
+    """What to answer for each of ``tokens``; those that are not published are left out.
 
     An expired token is answered until it is withdrawn: whoever published it may still be
     waiting for the CA, and the key authorization is no secret.
     """
-    answers = ChallengeToken.objects.filter(token=token).values_list("key_authorization", flat=True)
-    return next(iter(answers), None)
+    wanted = list(tokens)
+    found: dict[str, str] = {}
+    with connection.cursor() as cursor:
+        while wanted:
+            length = next((most for most in _AT_ONCE if most >= len(wanted)), _AT_ONCE[-1])
+            some, wanted = wanted[:length], wanted[length:]
+            some += [_NOBODYS_TOKEN] * (length - len(some))
+            cursor.execute(_question(length), some)
+            found.update(cursor.fetchall())
+    return found
+
+
+@functools.cache
+def _question(length: int) -> str:
+    """The query by hand: the ORM would spend six times as long on making it as SQLite on it."""
+    table = connection.ops.quote_name(ChallengeToken._meta.db_table)
+    places = ", ".join(["%s"] * length)
+    return f"SELECT token, key_authorization FROM {table} WHERE token IN ({places})"  # noqa: S608
 
 
 def _malformed(token: str) -> Problem:

@@ -28,7 +28,7 @@ _default = DATABASES["default"]
 if isinstance(_default, dict):
     # Short, so that a connection to a database that has since been restored is soon given up.
     _default["CONN_MAX_AGE"] = 5
-    # The listener looks at the database between two looks at its signals: it must not hang there.
+    # Whoever asks for a token waits for the database, but a CA does not wait for long.
     _default["OPTIONS"] = {
         **_default.get("OPTIONS", {}),
         **(

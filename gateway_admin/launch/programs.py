@@ -9,7 +9,13 @@ from pathlib import Path
 
 from gateway_admin.launch import announcer
 
-SECRETS = ("GATEWAY_ADMIN_SECRET_KEY", "GATEWAY_ADMIN_ENCRYPTION_KEYS")
+SECRETS = (
+    "GATEWAY_ADMIN_SECRET_KEY",
+    "GATEWAY_ADMIN_ENCRYPTION_KEYS",
+    # Its address may hold the password; whoever can write to the broker can order work.
+    "CELERY_BROKER_URL",
+    "CELERY_BROKER_PASSWORD",
+)
 # The kernel stops the program if the supervisor is killed and cannot do it any more.
 DIES_WITH_SUPERVISOR = ("setpriv", "--pdeathsig", "TERM", "--")
 ISOLATED_PYTHON = (sys.executable, "-I", "-S")

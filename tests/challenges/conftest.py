@@ -69,6 +69,25 @@ class ChallengeProcess:
             "2036-11-23 12:00:00",
         )
 
+    def withdraw(self, token: str = TOKEN) -> None:
+        """What the worker does when the authorization is final."""
+        self._write("DELETE FROM challenges_challengetoken WHERE token = ?", token)
+
+    def visits(self, token: str = TOKEN) -> list[dict[str, Any]]:
+        """The evidence of requests for a token, the oldest first."""
+        with closing(sqlite3.connect(self.data_dir / "db.sqlite3", timeout=10)) as database:
+            database.row_factory = sqlite3.Row
+            rows = database.execute(
+                "SELECT * FROM challenges_validationrequest WHERE token = ? ORDER BY id", (token,)
+            )
+            return [dict(row) for row in rows]
+
+    def count(self, table: str) -> int:
+        """How many rows a table has."""
+        with closing(sqlite3.connect(self.data_dir / "db.sqlite3", timeout=10)) as database:
+            (number,) = database.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+        return int(number)
+
     def listener(self) -> dict[str, Any] | None:
         """The row that it reports itself in."""
         with closing(sqlite3.connect(self.data_dir / "db.sqlite3", timeout=10)) as database:
@@ -147,4 +166,5 @@ def received(connection: socket.socket) -> bytes:
 
 def get(port: int, path: str = f"/.well-known/acme-challenge/{TOKEN}", **options: Any) -> bytes:
     """The answer to a plain GET, head and body."""
-    return exchange(port, f"GET {path} HTTP/1.1\r\nHost: a.test\r\n\r\n".encode(), **options)
+    request = f"GET {path} HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"
+    return exchange(port, request.encode(), **options)

@@ -166,13 +166,26 @@ def test_both_families_are_served_by_default(start_challenges: StartChallenges) 
     wait_until(lambda: challenges.reports(addresses="0.0.0.0,[::]"), "the report")
 
 
+def test_the_report_names_the_addresses_that_are_really_bound(
+    start_challenges: StartChallenges,
+) -> None:
+    port = free_port()
+    with occupied(port):
+        challenges = start_challenges(port, GATEWAY_ADMIN_CHALLENGE_HOST="localhost")
+        wait_until(lambda: challenges.reports(port=None, addresses=""), "the report of nothing")
+    wait_until(lambda: challenges.reports(port=port, error=""), "the report of the port", timeout=5)
+    row = challenges.listener()
+    assert row is not None
+    assert row["addresses"] in {"127.0.0.1", "[::1]"}
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_within_five_seconds_and_leaves_nothing_behind(
     challenges: ChallengeProcess, number: signal.Signals
 ) -> None:
     port = current_port(challenges)
     session = challenges.process.pid
-    assert len(processes_of(session)) == 2
+    assert processes_of(session) == [session], "one process"
     with socket.create_connection(("127.0.0.1", port)):  # says nothing and must not delay the end
         started = time.monotonic()
         challenges.process.signal(number)
@@ -182,43 +195,20 @@ def test_it_ends_within_five_seconds_and_leaves_nothing_behind(
     assert not is_taken(port)
 
 
-def test_the_worker_does_not_outlive_a_killed_master(challenges: ChallengeProcess) -> None:
-    port = current_port(challenges)
-    session = challenges.process.pid
-    os.kill(session, signal.SIGKILL)
-    challenges.process.wait(5)
-    wait_until(lambda: processes_of(session) == [], "the worker has ended", timeout=8)
-    assert not answers(port)
-
-
-def test_a_killed_worker_is_replaced(challenges: ChallengeProcess) -> None:
-    port = current_port(challenges)
-    (worker,) = set(processes_of(challenges.process.pid)) - {challenges.process.pid}
-    os.kill(worker, signal.SIGKILL)
-    wait_until(
-        lambda: (
-            worker not in processes_of(challenges.process.pid)
-            and len(processes_of(challenges.process.pid)) == 2
-        ),
-        "another worker",
-        timeout=8,
-    )
-    assert get(port).endswith(AUTHORIZATION.encode())
-
-
 def test_a_hangup_is_no_reason_to_stop(challenges: ChallengeProcess) -> None:
     port = current_port(challenges)
     challenges.process.signal(signal.SIGHUP)
     challenges.process.signal(signal.SIGUSR2)
     time.sleep(1.5)
     assert get(port).endswith(AUTHORIZATION.encode())
-    assert len(processes_of(challenges.process.pid)) == 2
+    assert processes_of(challenges.process.pid) == [challenges.process.pid]
 
 
 def test_it_waits_for_a_database_that_is_away_and_says_so_once(
     challenges: ChallengeProcess,
 ) -> None:
     port = current_port(challenges)
+    assert get(port).endswith(AUTHORIZATION.encode())
     database = challenges.data_dir / "db.sqlite3"
     away = challenges.data_dir / "away"
     challenges.process.signal(signal.SIGSTOP)  # so that the file is moved in one piece
@@ -232,7 +222,9 @@ def test_it_waits_for_a_database_that_is_away_and_says_so_once(
     )
     time.sleep(2.5)
     assert challenges.process.output().count("The database does not answer") == 1
-    wait_until(lambda: b" 503 " in get(port)[:20], "503", timeout=15)
+    elsewhere = f"/.well-known/acme-challenge/{'x' * 43}"
+    wait_until(lambda: b" 503 " in get(port, elsewhere)[:20], "503", timeout=15)
+    assert get(port).endswith(AUTHORIZATION.encode()), "what was known last is answered"
 
     database.rmdir()
     for file in away.iterdir():

@@ -54,3 +54,12 @@ def test_a_token_that_rfc_8555_forbids_is_not_published(token: str) -> None:
         publish(token)
     assert raised.value.problem.code == "challenge-token-malformed"
     assert not ChallengeToken.objects.exists()
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 8, 9, 64, 65, 500, 501, 1100])
+def test_any_number_of_tokens_is_looked_up_together(number: int) -> None:
+    wanted = [f"{TOKEN}-{n}" for n in range(number)]
+    for token in wanted[::3]:
+        publish(token, f"{token}.x")
+    publish("another-token-0123456789")
+    assert tokens.key_authorizations(wanted) == {token: f"{token}.x" for token in wanted[::3]}

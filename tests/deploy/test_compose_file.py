@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from challenges.models import NetworkSettings
+from gateway_admin import challenge_role
 from tests.parts import compose
 from tests.parts.product import CHECKOUT
 
@@ -108,10 +109,33 @@ def test_secrets_are_neither_committed_nor_copied_into_the_image() -> None:
 
 def test_the_challenge_service_gets_no_keys_and_no_data() -> None:
     challenges = SERVICES["challenges"]
-    assert challenges["secrets"] == ["database_password"]
+    assert challenges["secrets"] == ["challenge_database_password"]
     assert "volumes" not in challenges
     names = set(challenges["environment"])
     assert not {name for name in names if "KEY" in name or "BROKER" in name}
+
+
+def test_the_challenge_service_has_a_user_and_a_database_role_of_its_own() -> None:
+    challenges = SERVICES["challenges"]
+    others = [SERVICES[name] for name in SERVICES if name != "challenges"]
+    assert challenges["user"] not in [service["user"] for service in others]
+    url = challenges["environment"]["DATABASE_URL"]
+    assert url.startswith(f"postgres://{challenge_role.NAME}@")
+    assert url not in [service.get("environment", {}).get("DATABASE_URL") for service in others]
+    # Who makes the role has to give it the password that the service signs in with.
+    with_its_password = {
+        name
+        for name, service in SERVICES.items()
+        if "challenge_database_password" in service.get("secrets", [])
+    }
+    assert with_its_password == {"challenges", "migrate"}
+
+
+def test_the_challenge_service_may_have_ten_thousand_connections_and_little_else() -> None:
+    challenges = SERVICES["challenges"]
+    assert challenges["ulimits"]["nofile"] > 2 * 10_000
+    assert challenges["pids_limit"] <= 64
+    assert challenges["mem_limit"] == "256m"
 
 
 def test_the_published_challenge_port_leads_to_the_default_one() -> None:

@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 
+from gateway_admin import challenge_role
 from tests.parts import compose
 from tests.parts.pebble import TestAuthorities
 from tests.parts.postgresql import PostgreSQL
@@ -35,6 +37,7 @@ class Composition:
 
     services: dict[str, compose.Service]
     data_dir: Path
+    database_url: str
     console_url: str
     challenge_port: int
     started_at: float
@@ -72,7 +75,7 @@ def composition(
             )
         )
         # What the image does with POSTGRES_DB.
-        database.create_database("gateway_admin")
+        database_url = database.create_database("gateway_admin")
         broker_port, console_port = free_port(), free_port()
         tmp = directory / "tmp"
         tmp.mkdir()
@@ -98,6 +101,7 @@ def composition(
         running = Composition(
             services,
             data_dir,
+            database_url,
             f"http://127.0.0.1:{console_port}",
             authorities.http_port,
             time.time(),
@@ -166,6 +170,18 @@ def test_the_challenge_service_holds_no_key_and_no_password_of_the_broker(
     assert "DATABASE_PASSWORD_FILE" in environment
     for word in ("SECRET_KEY", "ENCRYPTION_KEYS", "BROKER"):
         assert word not in environment
+
+
+def test_the_challenge_service_uses_its_own_role_and_no_other(composition: Composition) -> None:
+    with closing(psycopg.connect(composition.database_url)) as connection:
+        roles = connection.execute(
+            "SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = 'gateway_admin' "
+            "AND pid <> pg_backend_pid()"
+        ).fetchall()
+    assert (challenge_role.NAME,) in roles
+    # What it could sign in with is what it was given.
+    environment = composition.services["challenges"].environment
+    assert environment["DATABASE_PASSWORD_FILE"].endswith("/challenge_database_password")
 
 
 def test_no_secret_is_on_a_command_line(composition: Composition) -> None:

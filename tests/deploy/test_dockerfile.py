@@ -70,6 +70,9 @@ def test_the_image_runs_as_a_user_without_rights_who_owns_the_data() -> None:
     assert users[-1:] == ["10001:10001"]
     services = compose.load()["services"]
     assert {services[name]["user"] for name in ("console", "worker")} == {users[-1]}
+    assert services["challenges"]["user"] not in users
+    made = " ".join(arguments for name, arguments in instructions() if name == "RUN")
+    assert f"--uid {services['challenges']['user'].partition(':')[0]} " in made
     assert any(
         "--owner 10001" in arguments and "/data" in arguments for _, arguments in instructions()
     )

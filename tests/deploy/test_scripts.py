@@ -16,9 +16,11 @@ SCRIPTS = CHECKOUT / "scripts"
 TOOLS = ("bash", "cat", "dirname", "env", "grep", "sha256sum", "flock")
 PROGRAMS = {
     "chromium": ("chromium", "google-chrome"),
+    "iproute2": ("ip",),
     "pebble": ("pebble",),
     "redis-server": ("valkey-server", "redis-server"),
     "strace": ("strace",),
+    "systemd": ("systemd-analyze",),
 }
 # On Ubuntu Chromium comes with Playwright and not as a package.
 ON_UBUNTU = "\nID=ubuntu\n" in Path("/etc/os-release").read_text()
@@ -34,7 +36,7 @@ def programs(tmp_path: Path) -> Path:
         (folder / tool).symlink_to(shutil.which(tool) or find_program(tool, package=tool))
     for alternatives in PROGRAMS.values():
         (folder / alternatives[0]).symlink_to("/bin/true")
-    for name in ("pebble-challtestsrv", "postgres"):
+    for name in ("pebble-challtestsrv", "postgres", "nft", "nginx"):
         (folder / name).symlink_to("/bin/true")
     (folder / "id").write_text("#!/bin/sh\necho 1000\n")
     (folder / "id").chmod(0o755)

@@ -102,6 +102,7 @@ def test_challenge_responder_is_started_without_the_keys() -> None:
     (responder,) = (each for each in programs.product("[::1]:1") if each.name == "challenges")
     removed = responder.full_command[1 : responder.full_command.index("setpriv")]
     assert {"GATEWAY_ADMIN_SECRET_KEY", "GATEWAY_ADMIN_ENCRYPTION_KEYS"} <= set(removed[1::2])
+    assert {"CELERY_BROKER_URL", "CELERY_BROKER_PASSWORD_FILE"} <= set(removed[1::2])
     assert set(removed[::2]) == {"-u"}
 
 
