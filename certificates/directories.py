@@ -63,6 +63,7 @@ def learn(found: authority.Directory, now: datetime.datetime) -> Directory:
     """Keep what the CA offers, for the pages and for the next order. One query if that is known."""
     offered = {
         "profiles": dict(found.profiles),
+        "caa_identities": list(found.caa_identities),
         "has_renewal_information": bool(found.renewal_info),
     }
     row, is_new = Directory.objects.get_or_create(

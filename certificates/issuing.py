@@ -21,17 +21,16 @@ from certificates import (
     milestones,
     ordering,
     plans,
+    preflighting,
     preparing,
     setbacks,
     store,
-    surroundings,
     verdicts,
 )
 from certificates.conversation import AT_ONCE, Memory, Progress
 from certificates.held import HeldIssuance
 from certificates.models import Issuance, Origin
-from certificates.policy.issuance import Environment, State, environments
-from challenges.problems import Problem
+from certificates.policy.issuance import Environment, State
 
 logger = logging.getLogger("gateway_admin.issuing")
 
@@ -123,14 +122,11 @@ class _Run:
                 return None
 
     def _preflight(self) -> datetime.timedelta | None:
-        asked = environments(self.issuance.way)
-        findings = surroundings.findings(self.issuance.names, asked)
+        report = preflighting.of_issuance(self.issuance)
         milestones.reached("preflight-done")
+        message, detail = preflighting.sentence(report), preflighting.listed(report)
         with transaction.atomic():
-            self.held.update(findings=[finding.to_json() for finding in findings])
-            self.held.record(
-                "preflight-done", _findings_sentence(findings), detail=_listed(findings)
-            )
+            self.held.record("preflight-done", message, detail=detail)
             wait = self._move()
         milestones.reached("preflight-stored")
         return wait
@@ -204,14 +200,3 @@ def _passed_sentence(issuance: Issuance) -> str:
     if issuance.is_rehearsal:
         return f"{passed} The renewal will work as things are now."
     return f"{passed} The production certificate is requested now."
-
-
-def _findings_sentence(findings: list[Problem]) -> str:
-    if not findings:
-        return "The preflight check found nothing that stands in the way."
-    count = "one thing" if len(findings) == 1 else f"{len(findings)} things"
-    return f"The preflight check found {count} to look at; the staging test decides."
-
-
-def _listed(findings: list[Problem]) -> str:
-    return "\n".join(f"{finding.severity}: {finding.explanation}" for finding in findings)

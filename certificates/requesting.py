@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections.abc import Iterable, Sequence
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
@@ -94,6 +95,15 @@ def why_not(
     return found.why_no_rehearsal if trigger == Trigger.REHEARSAL else found.why_not
 
 
+def why_no_order(
+    gateway: Gateway, names: Sequence[str], asked: Iterable[Environment], now: datetime.datetime
+) -> list[Problem]:
+    """What our own budget and the CAs' pauses hold against an order of these names now, for each
+    CA that is asked. Two queries."""
+    reasons, _left = _at_the_cas(gateway, names, now)
+    return list(dict.fromkeys(filter(None, (reasons[each] for each in asked))))
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Standing:
     """What forbids an order at each CA, and what is left there."""
@@ -126,16 +136,21 @@ def standing(gateway: Gateway, now: datetime.datetime) -> Standing:
 
 
 def _standing(gateway: Gateway, now: datetime.datetime) -> _Standing:
-    names = gateway.names
-    asked = {each: directories.url_of(each) for each in Environment}
-    held = pauses.standing_at(asked.values(), names, now)
+    reasons, left = _at_the_cas(gateway, gateway.names, now)
+    basic = why_not_at_all(gateway, now)
+    return _Standing({each: basic or reason for each, reason in reasons.items()}, left)
+
+
+def _at_the_cas(
+    gateway: Gateway, names: Sequence[str], now: datetime.datetime
+) -> tuple[dict[Environment, Problem | None], dict[Environment, list[Allowance]]]:
+    """What forbids an order of these names at each CA, and what is left there. Two queries."""
+    urls = {each: directories.url_of(each) for each in Environment}
+    held = pauses.standing_at(urls.values(), names, now)
     is_last_part = plans.is_last_part(gateway, now)
     left = budget.everywhere(Environment, names, now, is_last_part=is_last_part)
-    basic = why_not_at_all(gateway, now)
-    reasons = {
-        each: basic or _held_back(held.get(asked[each]), left[each], now) for each in Environment
-    }
-    return _Standing(reasons, left)
+    reasons = {each: _held_back(held.get(urls[each]), left[each], now) for each in Environment}
+    return reasons, left
 
 
 def why_not_at_all(gateway: Gateway, now: datetime.datetime) -> Problem | None:

@@ -19,6 +19,7 @@ from certificates import (
     issuing,
     leases,
     pauses,
+    preflighting,
     queries,
     renewing,
     repairing,
@@ -41,6 +42,12 @@ def advance(pk: int) -> None:
 
 
 @shared_task
+def preflight(pk: int) -> None:
+    """Carry preflight ``pk`` out, if nobody has yet."""
+    preflighting.carry_out(pk)
+
+
+@shared_task
 def heartbeat() -> None:
     """Show that messages are sent, taken and carried out."""
     heartbeats.beat(Component.WORKER, timezone.now())
@@ -55,6 +62,7 @@ def sweep() -> None:
         tokens.withdraw_expired(now)
         pauses.withdraw_expired(now)
         budget.forget_old(now)
+        preflighting.end_abandoned(now)
         _begin_due(now)
     for pk in leases.due(now).values_list("pk", flat=True):
         advance.delay(pk)
@@ -101,9 +109,22 @@ def enqueue_advance(pk: int) -> None:
     transaction.on_commit(functools.partial(_send, pk))
 
 
+def enqueue_preflight(pk: int) -> None:
+    """Have a worker carry preflight ``pk`` out once the transaction has been committed."""
+    transaction.on_commit(functools.partial(_send_preflight, pk))
+
+
 def _send(pk: int) -> None:
     try:
         advance.delay(pk)
     except (OperationalError, OSError):
         # The row is there, so the next sweep finds it; only the start is later.
         logger.warning("The broker cannot be reached; issuance %s waits for the sweep.", pk)
+
+
+def _send_preflight(pk: int) -> None:
+    try:
+        preflight.delay(pk)
+    except (OperationalError, OSError) as error:
+        # Somebody watches this one: better to say so at once than to wait for what will not come.
+        preflighting.could_not_be_sent(pk, f"{type(error).__name__}: {error}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from certificates.views import certificates, gateways, issuances, log, network, overview
+from certificates.views import certificates, gateways, guidance, issuances, log, network, overview
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -20,6 +20,13 @@ urlpatterns = [
         gateways.gateway_use_lets_encrypt,
         name="gateway_use_lets_encrypt",
     ),
+    path("gateways/<slug:slug>/guidance/", guidance.guidance, name="guidance"),
+    path(
+        "gateways/<slug:slug>/guidance/request/",
+        guidance.guidance_request,
+        name="guidance_request",
+    ),
+    path("guidance/", guidance.guidance_general, name="guidance_general"),
     path("settings/network/", network.network_settings, name="network_settings"),
     path("certificates/", certificates.certificates, name="certificates"),
     path("certificates/import/", certificates.certificate_import, name="certificate_import"),

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime
+import socket
 
-from certificates import abandoning, authority, budget
+from certificates import abandoning, authority, budget, evidence
 from certificates.directories import url_of
 from certificates.models import Issuance
 from certificates.policy import acme_problems
 from certificates.policy.acme_problems import CaProblem
+from certificates.policy.evidence import Evidence
 from certificates.policy.issuance import Environment, State, environment_of
 from certificates.policy.verdict import Action, Verdict, on_refusal
-from challenges.models import NetworkScenario, NetworkSettings
+from challenges.models import ChallengeListener, NetworkScenario, NetworkSettings
+from challenges.preflight import advice
 from challenges.problems import Problem, ProblemError, Severity
 
 
@@ -21,9 +24,12 @@ def judge(error: Exception, issuance: Issuance, now: datetime.datetime) -> Verdi
         case abandoning.OrderLostError():
             return Verdict(Action.BEGIN_ANEW, explain(error.problem, issuance))
         case abandoning.OrderFailedError():
-            return _on_refusal(error.problem, issuance, now, is_final=True)
+            seen = _seen_of_the_ca(issuance)
+            return on_refusal(
+                error.problem, explain(error.problem, issuance, seen), now, is_final=True
+            )
         case authority.AcmeError():
-            return _on_refusal(error.problem, issuance, now, is_final=False)
+            return on_refusal(error.problem, explain(error.problem, issuance), now, is_final=False)
         case authority.UnreachableError():
             problem = acme_problems.unreachable(str(error), _directory_url(issuance))
             return Verdict(Action.REPEAT, problem, is_ca_away=True)
@@ -45,8 +51,11 @@ def judge(error: Exception, issuance: Issuance, now: datetime.datetime) -> Verdi
             return Verdict(Action.REPEAT, _fault(error), is_fault=True)
 
 
-def explain(problem: CaProblem, issuance: Issuance) -> Problem:
-    """The CA's error for people, with this gateway's own names, port and scenario."""
+def explain(problem: CaProblem, issuance: Issuance, seen: Evidence | None = None) -> Problem:
+    """The CA's error for people, with this gateway's own names, port and scenario.
+
+    ``seen`` is what the challenge port has seen of the CA, where a validation has failed.
+    """
     network = NetworkSettings.load()
     return acme_problems.explain(
         problem,
@@ -54,14 +63,36 @@ def explain(problem: CaProblem, issuance: Issuance) -> Problem:
             hostname=issuance.names[0],
             challenge_port=network.challenge_port,
             behind_nat=network.scenario == NetworkScenario.LAN,
+            names=tuple(issuance.names),
+            machine=_machine(),
+            addresses=_addresses(problem, issuance),
         ),
+        evidence=seen,
+        findings=issuance.preflight_findings if seen else (),
     )
 
 
-def _on_refusal(
-    refusal: CaProblem, issuance: Issuance, now: datetime.datetime, *, is_final: bool
-) -> Verdict:
-    return on_refusal(refusal, explain(refusal, issuance), now, is_final=is_final)
+def _machine() -> str:
+    """The address to forward to; empty where the challenge port is another machine's."""
+    listener = ChallengeListener.objects.order_by("-seen_at").first()
+    is_here = listener is not None and listener.host == socket.gethostname()
+    return advice.this_machine() if is_here else ""
+
+
+def _addresses(problem: CaProblem, issuance: Issuance) -> tuple[str, ...]:
+    """Those that the name in question had in the public DNS when the preflight looked."""
+    name = problem.first.identifier or (issuance.names[0] if len(issuance.names) == 1 else "")
+    preflight = getattr(issuance, "preflight", None)
+    return tuple(preflight.addresses.get(name, ())) if preflight is not None else ()
+
+
+def _seen_of_the_ca(issuance: Issuance) -> Evidence | None:
+    """What the challenge port has seen of the order that has just failed."""
+    environment = environment_of(issuance.current)
+    if environment is None:
+        return None
+    order = issuance.orders.filter(environment=environment.value).order_by("-pk").first()
+    return evidence.of_failed(order) if order and order.challenge_tokens else None
 
 
 def _directory_url(issuance: Issuance) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from cryptography import x509
@@ -16,11 +16,12 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from certificates import pem, sealing, store
-from certificates.models import Certificate, Gateway, Issuance, Origin, Trigger
+from certificates.models import Certificate, Gateway, Issuance, Origin, Preflight, Trigger
 from certificates.policy.issuance import State
 from certificates.policy.names import identifier_set
 from certificates.terms import Terms
 from challenges.models import NetworkSettings
+from challenges.problems import Problem
 from gateway_admin.models import Role, User
 
 PASSWORD = "a sentence that nobody guesses"
@@ -100,6 +101,22 @@ def make_issuance(gateway: Gateway, state: State = State.DONE, **fields: object)
         "finished_at": now if state.is_terminal else None,
     }
     return Issuance.objects.create(gateway=gateway, state=state, **{**defaults, **fields})
+
+
+def make_preflight(
+    gateway: Gateway, findings: Sequence[Problem] = (), **fields: object
+) -> Preflight:
+    """A preflight that has just ended after two seconds."""
+    now = timezone.now()
+    began = now - datetime.timedelta(seconds=2)
+    defaults: dict[str, object] = {
+        "names": gateway.names,
+        "findings": [finding.to_json() for finding in findings],
+        "started_at": began,
+        "taken_at": began,
+        "finished_at": now,
+    }
+    return Preflight.objects.create(gateway=gateway, **{**defaults, **fields})
 
 
 @dataclasses.dataclass(frozen=True)

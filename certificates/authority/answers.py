@@ -30,7 +30,8 @@ class Directory:
     """What a CA offers (RFC 8555 §7.1.1).
 
     ``renewal_info`` is empty where it offers none (RFC 9773 §4.1). ``profiles`` are descriptions
-    by name (draft-aaron-acme-profiles), written by the CA and so hostile text.
+    by name (draft-aaron-acme-profiles), written by the CA and so hostile text; ``caa_identities``
+    are domain names in lower case.
     """
 
     url: str
@@ -41,6 +42,7 @@ class Directory:
     external_account_required: bool
     renewal_info: str = ""
     profiles: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    caa_identities: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,7 +27,9 @@ MOST_PROFILES = 20
 LONGEST_DESCRIPTION = 500
 LONGEST_LINK = 500  # characters, as the rows keep them
 MOST_SUBPROBLEMS = 100
+MOST_CAA_IDENTITIES = 10
 _PROFILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_DOMAIN_NAME = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){0,8}")
 
 # What the libraries raise for documents that are none, or are nested a thousand deep.
 NOT_ACME = (
@@ -78,6 +80,7 @@ def read_directory(url: str, body: bytes, trusted: Callable[[str], str]) -> Dire
         external_account_required=bool(meta.get("externalAccountRequired")),
         renewal_info=_trusted_or_none(document.get("renewalInfo"), trusted),
         profiles=_profiles(meta.get("profiles")),
+        caa_identities=_identities(meta.get("caaIdentities")),
     )
 
 
@@ -172,6 +175,14 @@ def _profiles(value: object) -> Mapping[str, str]:
         if _PROFILE_NAME.fullmatch(name) and isinstance(description, str)
     )
     return dict(itertools.islice(proper, MOST_PROFILES))
+
+
+def _identities(value: object) -> tuple[str, ...]:
+    """The domain names in ``caaIdentities`` (RFC 8555 §7.1.1); what is none is left out."""
+    said = value if isinstance(value, list) else []
+    names = (name.lower().rstrip(".") for name in said if isinstance(name, str))
+    proper = (name for name in names if _DOMAIN_NAME.fullmatch(name))
+    return tuple(itertools.islice(proper, MOST_CAA_IDENTITIES))
 
 
 def _web_link(value: object) -> str:

@@ -127,6 +127,14 @@ class Migration(migrations.Migration):
                     "profiles",
                     models.JSONField(blank=True, default=dict, help_text="Descriptions by name."),
                 ),
+                (
+                    "caa_identities",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="By which it is named in CAA records (RFC 8659).",
+                    ),
+                ),
                 ("has_renewal_information", models.BooleanField(default=False)),
                 (
                     "read_at",
@@ -351,7 +359,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("problem_facts", models.JSONField(blank=True, null=True)),
-                ("findings", models.JSONField(blank=True, default=list)),
                 (
                     "step_failures",
                     models.PositiveIntegerField(
@@ -655,6 +662,16 @@ class Migration(migrations.Migration):
                         blank=True, help_text="What is being looked at, in words.", max_length=200
                     ),
                 ),
+                (
+                    "step",
+                    models.PositiveSmallIntegerField(default=0, help_text="Of ``steps``, from 1."),
+                ),
+                (
+                    "steps",
+                    models.PositiveSmallIntegerField(
+                        default=0, help_text="0 before the first one."
+                    ),
+                ),
                 ("findings", models.JSONField(blank=True, default=list)),
                 (
                     "established",
@@ -664,7 +681,19 @@ class Migration(migrations.Migration):
                         help_text="Pairs of a fact's code and its sentence.",
                     ),
                 ),
-                ("started_at", models.DateTimeField()),
+                (
+                    "addresses",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="Of each name, those in the public DNS."
+                    ),
+                ),
+                ("started_at", models.DateTimeField(help_text="When it was asked for.")),
+                (
+                    "taken_at",
+                    models.DateTimeField(
+                        blank=True, help_text="When somebody began to carry it out.", null=True
+                    ),
+                ),
                 ("finished_at", models.DateTimeField(blank=True, null=True)),
                 (
                     "gateway",

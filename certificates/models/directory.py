@@ -14,6 +14,9 @@ class Directory(models.Model):
 
     url = models.URLField(max_length=500, unique=True)
     profiles = models.JSONField(default=dict, blank=True, help_text="Descriptions by name.")
+    caa_identities = models.JSONField(
+        default=list, blank=True, help_text="By which it is named in CAA records (RFC 8659)."
+    )
     has_renewal_information = models.BooleanField(default=False)
     read_at = models.DateTimeField(null=True, blank=True, help_text="When it last answered.")
     away_since = models.DateTimeField(null=True, blank=True)

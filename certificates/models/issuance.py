@@ -47,7 +47,6 @@ class Issuance(models.Model):
         help_text="Counts attempts since the last success; renewals are paced by it.",
     )
     problem_facts = models.JSONField(null=True, blank=True)
-    findings = models.JSONField(default=list, blank=True)
     step_failures = models.PositiveIntegerField(
         default=0, help_text="Transient failures in a row of the present step."
     )
@@ -123,8 +122,10 @@ class Issuance(models.Model):
 
     @property
     def preflight_findings(self) -> list[Problem]:
-        """What the preflight found; advice, never a verdict."""
-        return [Problem.from_json(finding) for finding in self.findings]
+        """What its preflight found, worst first; advice, never a verdict."""
+        # The other side of a one-to-one is an exception where there is none.
+        preflight = getattr(self, "preflight", None)
+        return preflight.problems if preflight is not None else []
 
 
 class StageState(models.TextChoices):

@@ -7,7 +7,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Meaning:
-    """A sentence and its remedy, with places for ca, name, open_port and unpause.
+    """A sentence and its remedy, with places for what acme_words.py fills in.
 
     A permanent one stays wrong until somebody edits something; asking again only annoys the CA.
     """
@@ -19,6 +19,7 @@ class Meaning:
 
 TRY_AGAIN = "Then press Try again."
 LATER = "Nothing is wrong here; wait and try again later."
+NOTHING = "Nothing has to be done."
 DNS_RECORD = (
     "At your DNS provider, make the A or CNAME record of {name} point to the public IP address "
     "of this gateway, and remove AAAA records that lead elsewhere."
@@ -54,7 +55,7 @@ MEANINGS: dict[str, Meaning] = {
         ),
     ),
     "caa": Meaning(
-        "A CAA record in the DNS forbids {ca} to issue certificates for {name}.",
+        "{caa_record} in the DNS forbids {ca} to issue certificates for {name}.",
         (
             (
                 'At your DNS provider, add the record: {name} CAA 0 issue "letsencrypt.org", '
@@ -74,7 +75,7 @@ MEANINGS: dict[str, Meaning] = {
     ),
     "rateLimited": Meaning(
         "{ca} has received too many requests and asks to wait.",
-        ("Wait until the time that is given in the technical detail, then try again.",),
+        ("{wait}",),
     ),
     "invalidProfile": Meaning(
         "{ca} does not offer the certificate profile that was asked for.",
@@ -150,8 +151,10 @@ MEANINGS: dict[str, Meaning] = {
         ("Update Gateway Admin.", TRY_AGAIN),
         is_permanent=True,
     ),
-    "alreadyRevoked": Meaning("The certificate has been revoked already."),
-    "badRevocationReason": Meaning("{ca} does not accept this reason for a revocation."),
+    "alreadyRevoked": Meaning("The certificate has been revoked already.", (NOTHING,)),
+    "badRevocationReason": Meaning(
+        "{ca} does not accept this reason for a revocation.", (NOTHING,)
+    ),
     "alreadyReplaced": Meaning(
         "{ca} has already issued a successor of the certificate in use.",
         (TRY_AGAIN,),

@@ -4,11 +4,38 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import ipaddress
+from collections.abc import Iterable
+
+# Let's Encrypt validates from a primary and at least two remote perspectives (va/va.go), each in
+# a network of its own.
+FEWEST_PERSPECTIVES = 3
+_IPV4_NETWORK, _IPV6_NETWORK = 24, 48
+# Where no CA comes from: RFC 1918, RFC 6598, RFC 4193, loopback and link-local.
+_INSIDE = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "::1/128",
+        "fc00::/7",
+        "fe80::/10",
+    )
+)
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Visit:
-    """One request that came to the challenge port; the texts are a stranger's."""
+    """One request that came to the challenge port; the texts are a stranger's.
+
+    ``is_known`` says that the token was published at that moment, and so that it was answered.
+    """
 
     at: datetime.datetime
     address: str
@@ -22,8 +49,157 @@ class Evidence:
     """Requests for an order's tokens, and those for tokens of nobody in the same time.
 
     ``was_watched`` says that a challenge process ran all the while, so that none means none.
+    ``own_addresses`` are this machine's: what comes from there says nothing about the outside.
     """
 
     known: tuple[Visit, ...]
     unknown: tuple[Visit, ...]
     was_watched: bool
+    own_addresses: frozenset[str] = frozenset()
+
+    @property
+    def arrived(self) -> tuple[Visit, ...]:
+        """The visits from outside for the order's tokens."""
+        return self._from_outside(self.known)
+
+    @property
+    def answered(self) -> tuple[Visit, ...]:
+        """Those of them that got the key authorization."""
+        return tuple(visit for visit in self.arrived if visit.is_known)
+
+    @property
+    def strangers(self) -> tuple[Visit, ...]:
+        """The visits from outside for tokens of nobody."""
+        return self._from_outside(self.unknown)
+
+    def for_name(self, name: str, names: tuple[str, ...]) -> Evidence | None:
+        """The same with the visits for this name's token alone, told by the Host header.
+
+        ``names`` are all names of the order. None where some visits could be for this name or for
+        another one, and no visit is certainly for it: then nothing can be said.
+        """
+        others = {other.lower() for other in names} - {name.lower()}
+        if names and not others:
+            return self
+        mine = [visit for visit in self.known if visit.host.lower() == name.lower()]
+        unsaid = [
+            visit for visit in self.known if visit.host.lower() not in {name.lower(), *others}
+        ]
+        if unsaid and not mine:
+            return None
+        return dataclasses.replace(self, known=tuple(mine))
+
+    def _from_outside(self, visits: tuple[Visit, ...]) -> tuple[Visit, ...]:
+        own = {parsed(address) or address for address in self.own_addresses}
+        return tuple(
+            visit for visit in visits if (parsed(visit.address) or visit.address) not in own
+        )
+
+
+def parsed(address: str) -> Address | None:
+    """The address, an IPv4 one that came through an IPv6 socket as IPv4. None if it is none."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    if isinstance(found, ipaddress.IPv6Address):
+        return found.ipv4_mapped or found
+    return found
+
+
+def networks(visits: Iterable[Visit]) -> int:
+    """From how many networks they came: /24 for IPv4, /48 for IPv6."""
+    return len({_network(visit.address) for visit in visits})
+
+
+def _network(text: str) -> object:
+    address = parsed(text)
+    if address is None:
+        return text
+    length = _IPV4_NETWORK if address.version == 4 else _IPV6_NETWORK
+    return ipaddress.ip_network((address, length), strict=False)
+
+
+def families(visits: Iterable[Visit]) -> frozenset[int]:
+    """The versions of IP by which they came: 4, 6, both or none."""
+    addresses = (parsed(visit.address) for visit in visits)
+    return frozenset(address.version for address in addresses if address)
+
+
+def hiding_address(visits: Iterable[Visit]) -> str:
+    """The one private address by which all came, so that the senders are hidden; else empty.
+
+    It is that of a router that rewrites senders, or of a proxy in front of the challenge port.
+    """
+    addresses = {visit.address for visit in visits}
+    if len(addresses) != 1:
+        return ""
+    (address,) = addresses
+    return str(parsed(address)) if is_inside(address) else ""
+
+
+def is_inside(text: str) -> bool:
+    """Whether it is an address of a local network, or of a router or proxy in one."""
+    address = parsed(text)
+    return address is not None and any(address in network for network in _INSIDE)
+
+
+def sentence(evidence: Evidence, *, expects_ipv6: bool = False) -> str:
+    """What came, for people. ``expects_ipv6``: the name has an AAAA record."""
+    if evidence.arrived:
+        return _sentence_of_arrivals(evidence, expects_ipv6=expects_ipv6)
+    if not evidence.was_watched:
+        return (
+            "Whether validation requests arrived is not known: the challenge service did not run "
+            "all the time."
+        )
+    if evidence.strangers:
+        return (
+            "None arrived for the tokens of this certificate, but "
+            f"{came(evidence.strangers, 'request')} for unknown tokens."
+        )
+    return "None arrived: nothing from outside reached this port."
+
+
+def came(visits: tuple[Visit, ...], what: str) -> str:
+    """``4 validation requests from 4 networks arrived``; the networks only if they are known."""
+    told = counted(len(visits), what)
+    if not hiding_address(visits):
+        told += f" from {counted(networks(visits), 'network')}"
+    return f"{told} arrived"
+
+
+def counted(number: int, what: str) -> str:
+    """``1 network`` or ``4 networks``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _sentence_of_arrivals(evidence: Evidence, *, expects_ipv6: bool) -> str:
+    arrived = evidence.arrived
+    told = came(arrived, "validation request")
+    if not evidence.was_watched:
+        told = f"At least {told}"
+    if expects_ipv6 and families(arrived) == {4}:
+        told += " over IPv4 only"
+    return " ".join([f"{told}{_answered(evidence)}.", *_remarks(evidence)])
+
+
+def _answered(evidence: Evidence) -> str:
+    missed = len(evidence.arrived) - len(evidence.answered)
+    if not missed:
+        return ", all answered" if len(evidence.arrived) > 1 else " and was answered"
+    if not evidence.answered:
+        return " while the token was not published, so that none was answered"
+    return f"; {len(evidence.answered)} answered, {missed} while the token was not published"
+
+
+def _remarks(evidence: Evidence) -> list[str]:
+    remarks = []
+    hiding = hiding_address(evidence.arrived)
+    if hiding:
+        remarks.append(f"All came by {hiding}: a router or proxy hides where they come from.")
+    elif networks(evidence.arrived) < FEWEST_PERSPECTIVES:
+        remarks.append(f"Let's Encrypt comes from at least {FEWEST_PERSPECTIVES} networks.")
+    if not evidence.was_watched:
+        remarks.append("The challenge service did not run all the time.")
+    return remarks

@@ -20,8 +20,18 @@ from certificates.queries.gateways import (
     GatewaySummary,
     NextRenewal,
     gateway_details,
+    gateway_preflight,
     gateways_page,
     summaries,
+)
+from certificates.queries.guidance import (
+    Guidance,
+    Measured,
+    Place,
+    gateways_to_guide,
+    guidance,
+    measured,
+    place,
 )
 from certificates.queries.issuances import (
     IssuanceDetails,
@@ -34,6 +44,7 @@ from certificates.queries.issuances import (
 from certificates.queries.log import Cut, LogPage, log_page, newest_events
 from certificates.queries.overview import Overview, overview
 from certificates.queries.pages import page_query
+from certificates.queries.preflights import PreflightDetails, PreflightState
 from certificates.queries.warnings import (
     CurrentWarnings,
     PlacedProblem,
@@ -50,12 +61,17 @@ __all__ = [
     "Cut",
     "GatewayDetails",
     "GatewaySummary",
+    "Guidance",
     "IssuanceDetails",
     "LogPage",
+    "Measured",
     "Newest",
     "NextRenewal",
     "Overview",
+    "Place",
     "PlacedProblem",
+    "PreflightDetails",
+    "PreflightState",
     "StageRow",
     "certificate_row",
     "certificates_page",
@@ -65,10 +81,14 @@ __all__ = [
     "count_warnings",
     "current_warnings",
     "gateway_details",
+    "gateway_preflight",
     "gateways_page",
+    "gateways_to_guide",
+    "guidance",
     "in_groups",
     "issuance_details",
     "log_page",
+    "measured",
     "missing_names",
     "newest_events",
     "newest_listener",
@@ -76,6 +96,7 @@ __all__ = [
     "overview",
     "page_query",
     "part_statuses",
+    "place",
     "renewal_information",
     "stage_rows",
     "summaries",

@@ -19,6 +19,11 @@ from certificates.queries.certificates import CertificateRow, newest_certificate
 from certificates.queries.issuances import newest_issuances, waiting_until
 from certificates.queries.log import newest_events
 from certificates.queries.pages import page_of
+from certificates.queries.preflights import (
+    PreflightDetails,
+    newest_preflight,
+    with_newest_preflight,
+)
 from certificates.queries.warnings import Attempted, Attempts, attempts, recount, warnings_of
 from challenges.models import NetworkSettings
 from challenges.problems import Problem, Severity
@@ -146,6 +151,7 @@ class GatewayDetails:
 
     summary: GatewaySummary
     network: NetworkSettings
+    preflight: PreflightDetails | None
     issuances: list[Issuance]
     certificates: list[CertificateRow]
     events: list[Event]
@@ -157,7 +163,7 @@ class GatewayDetails:
 
 def gateway_details(slug: str, now: datetime.datetime) -> GatewayDetails:
     """One gateway's page. Ten queries. Raises Gateway.DoesNotExist."""
-    gateway = _with_certificate(Gateway.objects.all()).get(slug=slug)
+    gateway = with_newest_preflight(_with_certificate(Gateway.objects.all())).get(slug=slug)
     # First, because it tells the clock what the standing asks of it.
     recount(now)
     issuances, newest = newest_issuances(gateway, ISSUANCES_SHOWN)
@@ -169,6 +175,7 @@ def gateway_details(slug: str, now: datetime.datetime) -> GatewayDetails:
     return GatewayDetails(
         summary=dataclasses.replace(summary, warnings=others),
         network=NetworkSettings.load(),
+        preflight=newest_preflight(gateway, now),
         issuances=issuances,
         certificates=newest_certificates(gateway, CERTIFICATES_SHOWN, now),
         events=newest_events(EVENTS_SHOWN, gateway),
@@ -177,6 +184,12 @@ def gateway_details(slug: str, now: datetime.datetime) -> GatewayDetails:
         why_not=standing.why_not,
         why_no_rehearsal=standing.why_no_rehearsal,
     )
+
+
+def gateway_preflight(slug: str, now: datetime.datetime) -> tuple[Gateway, PreflightDetails | None]:
+    """A gateway and its newest preflight. One query. Raises Gateway.DoesNotExist."""
+    gateway = with_newest_preflight(Gateway.objects.all()).get(slug=slug)
+    return gateway, newest_preflight(gateway, now)
 
 
 def _tightest(allowances: Iterable[Allowance]) -> list[AllowanceRow]:

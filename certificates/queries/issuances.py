@@ -9,14 +9,49 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
-from certificates import requesting
-from certificates.models import Certificate, Event, Gateway, Issuance, StageState, Trigger
+from certificates import evidence, requesting
+from certificates.models import (
+    Certificate,
+    Event,
+    Gateway,
+    Issuance,
+    Order,
+    StageState,
+    Trigger,
+)
+from certificates.policy.evidence import Visit, parsed, sentence
 from certificates.policy.issuance import Course, State, may_cancel, stages
 from certificates.queries.log import events_of
+from certificates.queries.preflights import PreflightDetails, preflight_details
 from challenges.problems import Problem
 
 # Shorter pauses are the ordinary rhythm of asking a CA and not worth a word.
 WORTH_MENTIONING = datetime.timedelta(seconds=5)
+
+# A CA comes a handful of times for each name; a flood tells nothing more.
+VISITS_SHOWN = 50
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class VisitRow:
+    """One request for a token; the texts are a stranger's."""
+
+    visit: Visit
+
+    @property
+    def family(self) -> str:
+        """IPv4 or IPv6, as it came from the peer."""
+        address = parsed(self.visit.address)
+        return f"IPv{address.version}" if address else ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EvidenceDetails:
+    """What came to the challenge port for an issuance, in a sentence and one by one."""
+
+    sentence: str
+    visits: list[VisitRow]
+    left_out: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,14 +81,15 @@ class IssuanceDetails:
     """Everything about one issuance.
 
     ``waiting_until`` is when it goes on by itself, if that is worth a word; ``why_no_retry`` why
-    the same cannot be begun again now.
+    the same cannot be begun again now; ``evidence`` is None until a CA may have come.
     """
 
     issuance: Issuance
     gateway: Gateway
     stages: list[StageRow]
     problem: Problem | None
-    findings: list[Problem]
+    preflight: PreflightDetails | None
+    evidence: EvidenceDetails | None
     certificate: Certificate | None
     events: list[Event]
     waiting_until: datetime.datetime | None
@@ -79,23 +115,48 @@ class IssuanceDetails:
 def issuance_details(pk: int, now: datetime.datetime) -> IssuanceDetails:
     """One issuance with its stages and events. Raises Issuance.DoesNotExist.
 
-    Three queries while it runs; up to three more to tell whether it can be begun again.
+    Three queries while it runs, and three for the evidence once there may be any; up to three
+    more to tell whether it can be begun again.
     """
-    found = Issuance.objects.select_related("gateway", "certificate")
+    found = Issuance.objects.select_related("gateway", "certificate", "preflight")
     handed_over = requesting.being_issued().filter(issuance=OuterRef("pk"))
-    issuance = found.annotate(handed_over=Exists(handed_over)).get(pk=pk)
+    was_asked = Order.objects.filter(issuance=OuterRef("pk")).exclude(challenge_tokens=[])
+    issuance = found.annotate(handed_over=Exists(handed_over), was_asked=Exists(was_asked)).get(
+        pk=pk
+    )
     return IssuanceDetails(
         issuance=issuance,
         gateway=issuance.gateway,
         stages=stage_rows(issuance),
         problem=issuance.problem,
-        findings=issuance.preflight_findings,
+        preflight=_preflight(issuance, now),
+        evidence=_evidence(issuance) if issuance.was_asked else None,
         # The other side of a one-to-one is an exception where there is none.
         certificate=getattr(issuance, "certificate", None),
         events=events_of(issuance),
         waiting_until=waiting_until(issuance, now),
         is_being_issued=not issuance.is_terminal and issuance.handed_over,
         why_no_retry=_why_no_retry(issuance, now),
+    )
+
+
+def _preflight(issuance: Issuance, now: datetime.datetime) -> PreflightDetails | None:
+    """None where there is none, or it was interrupted: whoever takes over begins it anew."""
+    row = getattr(issuance, "preflight", None)
+    if row is None or not (row.has_ended or (row.is_running(now) and not issuance.is_terminal)):
+        return None
+    return preflight_details(row, issuance.names, now)
+
+
+def _evidence(issuance: Issuance) -> EvidenceDetails:
+    """What came, in the order of time; of a flood of strangers not all."""
+    found = evidence.of(issuance)
+    visits = (*found.known, *found.unknown)
+    shown = sorted(visits[:VISITS_SHOWN], key=lambda visit: visit.at)
+    return EvidenceDetails(
+        sentence=sentence(found),
+        visits=[VisitRow(visit) for visit in shown],
+        left_out=len(visits) - len(shown),
     )
 
 

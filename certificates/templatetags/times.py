@@ -27,8 +27,9 @@ def time_element(
 ) -> SafeString | str:
     """A ``<time>`` for an aware datetime; an em dash for None.
 
-    ``style`` is "moment" (date, time and zone), "date", "relative" ("in 41 days") or "full"
-    (date and relative). The title holds the UTC time, so that no reader has to guess the zone.
+    ``style`` is "moment" (date, time and zone), "second" (the same to the second), "date",
+    "relative" ("in 41 days") or "full" (date and relative). The title holds the UTC time, so that
+    no reader has to guess the zone.
     """
     if value is None:
         return "—"
@@ -37,7 +38,7 @@ def time_element(
         return format_html(
             '{} <span class="soft">({})</span>', _element(value, date_words(value)), relative
         )
-    words = {"moment": moment_words, "date": date_words}
+    words = {"moment": moment_words, "second": second_words, "date": date_words}
     return _element(value, words[style](value) if style in words else relative)
 
 
@@ -55,6 +56,13 @@ def moment_words(value: datetime.datetime) -> str:
     """Date and time of day in the active time zone, with the zone's name."""
     local = timezone.localtime(value)
     pattern = pgettext("date and time, in the letters of Django's date filter", "j M Y, H:i")
+    return f"{formats.date_format(local, pattern)} {local.tzname()}"
+
+
+def second_words(value: datetime.datetime) -> str:
+    """Date and time of day to the second in the active time zone, with the zone's name."""
+    local = timezone.localtime(value)
+    pattern = pgettext("date and time, in the letters of Django's date filter", "j M Y, H:i:s")
     return f"{formats.date_format(local, pattern)} {local.tzname()}"
 
 

@@ -6,17 +6,24 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, render, resolve_url
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from certificates import deploying, queries, requesting, surroundings, tasks
+from certificates import deploying, preflighting, queries, requesting, tasks
 from certificates.forms import GatewayForm
 from certificates.models import Gateway, Trigger
-from certificates.views.answers import by, rejected, see_other, tell
+from certificates.views.answers import (
+    HtmxHttpRequest,
+    SeeOther,
+    by,
+    rejected,
+    see_other,
+    tell,
+)
 from challenges.models import NetworkSettings
-from challenges.problems import Problem, ProblemError
+from challenges.problems import ProblemError
 
 
 @require_safe
@@ -29,9 +36,15 @@ def gateways(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def gateway(request: HttpRequest, slug: str) -> HttpResponse:
-    """One gateway."""
-    return render(request, "gateway.html", _gateway_context(slug))
+def gateway(request: HtmxHttpRequest, slug: str) -> HttpResponse:
+    """One gateway; htmx gets the part that tells of its preflight alone."""
+    try:
+        if request.htmx:
+            row, preflight = queries.gateway_preflight(slug, timezone.now())
+            return render(request, "_preflight.html", {"gateway": row, "preflight": preflight})
+        return render(request, "gateway.html", _gateway_context(slug))
+    except Gateway.DoesNotExist as error:
+        raise Http404 from error
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -65,10 +78,11 @@ def gateway_rehearse(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def gateway_preflight(request: HttpRequest, slug: str) -> HttpResponse:
-    """Look at the surroundings now and show what was found. Nothing is stored."""
+    """Have a worker look at the surroundings; or go to the preflight that is running."""
     existing = get_object_or_404(Gateway, slug=slug)
-    findings = surroundings.findings(existing.names)
-    return render(request, "gateway.html", _gateway_context(slug, findings))
+    preflight = preflighting.begin(existing, timezone.now())
+    tasks.enqueue_preflight(preflight.pk)
+    return SeeOther(f"{resolve_url('gateway', slug)}#findings")
 
 
 @require_POST
@@ -122,12 +136,8 @@ def _form_context(form: GatewayForm, first_steps: bool) -> dict[str, Any]:
     }
 
 
-def _gateway_context(slug: str, findings: list[Problem] | None = None) -> dict[str, Any]:
-    now = timezone.now()
-    try:
-        details = queries.gateway_details(slug, now)
-    except Gateway.DoesNotExist as error:
-        raise Http404 from error
+def _gateway_context(slug: str) -> dict[str, Any]:
+    details = queries.gateway_details(slug, timezone.now())
     summary, network = details.summary, details.network
     return {
         "summary": summary,
@@ -140,7 +150,7 @@ def _gateway_context(slug: str, findings: list[Problem] | None = None) -> dict[s
         "live_issuance": summary.live_issuance,
         "waiting_until": details.waiting_until,
         "failed_issuance": summary.failed_issuance,
-        "findings": findings,
+        "preflight": details.preflight,
         "allowances": details.allowances,
         "is_overdrawn": any(not each.left for each in details.allowances),
         "why_not": details.why_not,

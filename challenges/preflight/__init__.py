@@ -5,7 +5,8 @@ It advises and never blocks: the staging test has the final word.
 
 from __future__ import annotations
 
+from challenges.preflight.report import Report
 from challenges.preflight.running import run
 from challenges.preflight.surroundings import Surroundings
 
-__all__ = ["Surroundings", "run"]
+__all__ = ["Report", "Surroundings", "run"]

@@ -1,4 +1,4 @@
-"""Third block: whether the addresses of a name can be reached from the internet. Asks nobody."""
+"""Whether a CA can come to the addresses that a name has in the public DNS."""
 
 from __future__ import annotations
 
@@ -8,16 +8,10 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
 
-from challenges.preflight import advice
-from challenges.preflight.dns import Lookup
+from challenges.preflight import machine, zone
+from challenges.preflight.lookups import Lookup
 from challenges.preflight.surroundings import Address, Surroundings
 from challenges.problems import Problem, Severity
-
-_CARRIER_NAT = ipaddress.ip_network("100.64.0.0/10")  # RFC 6598
-_PRIVATE = tuple(
-    ipaddress.ip_network(network)
-    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")  # RFC 1918, 4193
-)
 
 
 class Kind(enum.Enum):
@@ -26,19 +20,51 @@ class Kind(enum.Enum):
     PUBLIC = "public"
     PRIVATE = "private"
     CARRIER_NAT = "carrier-nat"
+    LOOPBACK = "loopback"
+    LINK_LOCAL = "link-local"
+    DOCUMENTATION = "documentation"
     RESERVED = "reserved"
+
+
+_NETWORKS = tuple(
+    (ipaddress.ip_network(network), kind)
+    for kind, networks in {
+        Kind.PRIVATE: ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
+        Kind.CARRIER_NAT: ("100.64.0.0/10",),  # RFC 6598
+        Kind.LOOPBACK: ("127.0.0.0/8", "::1/128"),
+        Kind.LINK_LOCAL: ("169.254.0.0/16", "fe80::/10"),
+        Kind.DOCUMENTATION: (
+            *("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"),  # RFC 5737
+            *("2001:db8::/32", "3fff::/20"),  # RFC 3849, RFC 9637
+        ),
+        # In IANA's registries of special addresses without "globally reachable", so that Let's
+        # Encrypt passes them over: relays and tunnels of the past, site-local, SRv6.
+        Kind.RESERVED: (
+            *("192.88.99.0/24", "2001::/23", "2002::/16", "fec0::/10", "5f00::/16"),
+            "::ffff:0:0/96",
+        ),
+    }.items()
+    for network in networks
+)
+# Parts of 2001::/23 that are globally reachable after all (RFC 7450, 7723, 7535, 8155, 7343, 9374).
+_REACHABLE = tuple(
+    ipaddress.ip_network(network)
+    for network in ("2001:1::1/128", "2001:1::2/128", "2001:3::/32", "2001:4:112::/48")
+)
 
 
 def kind_of(address: Address, surroundings: Surroundings) -> Kind:
     """The kind of ``address``; networks that count as public come first."""
-    if surroundings.counts_as_public(address):
+    if surroundings.counts_as_public(address) or any(address in net for net in _REACHABLE):
         return Kind.PUBLIC
-    plain = getattr(address, "ipv4_mapped", None) or address
-    if any(plain in network for network in _PRIVATE):
-        return Kind.PRIVATE
-    if plain in _CARRIER_NAT:
-        return Kind.CARRIER_NAT
-    return Kind.PUBLIC if plain.is_global and not plain.is_multicast else Kind.RESERVED
+    if mapped := getattr(address, "ipv4_mapped", None):
+        inner = kind_of(mapped, surroundings)
+        return Kind.RESERVED if inner is Kind.PUBLIC else inner
+    for network, kind in _NETWORKS:
+        if address in network:
+            return kind
+    is_usual = address.is_global and not address.is_multicast
+    return Kind.PUBLIC if is_usual else Kind.RESERVED
 
 
 def reachable(lookup: Lookup, surroundings: Surroundings) -> tuple[Address, ...]:
@@ -48,58 +74,157 @@ def reachable(lookup: Lookup, surroundings: Surroundings) -> tuple[Address, ...]
     )
 
 
-def findings(lookups: Sequence[Lookup], surroundings: Surroundings) -> list[Problem]:
-    """What is wrong with the addresses of all names."""
-    return [
-        problem
-        for lookup in lookups
-        for address in lookup.addresses
-        if (problem := judge(lookup.name, address, surroundings))
-    ]
+def judge(lookup: Lookup, surroundings: Surroundings) -> list[Problem]:
+    """What is wrong with the addresses of one name."""
+    usable = reachable(lookup, surroundings)
+    unusable = tuple(address for address in lookup.addresses if address not in usable)
+    if unusable and not usable:
+        return [_unusable(lookup, unusable, surroundings)]
+    found = []
+    if unusable:
+        found.append(_partly_unusable(lookup.name, usable, unusable))
+    if several := _several(lookup, surroundings):
+        found.append(several)
+    if elsewhere := _elsewhere(lookup.name, usable, surroundings):
+        found.append(elsewhere)
+    return found
 
 
-def judge(name: str, address: Address, surroundings: Surroundings) -> Problem | None:
-    """What is wrong with one address of ``name``."""
-    kind = kind_of(address, surroundings)
-    if kind is Kind.PUBLIC:
-        return _elsewhere(name, address, surroundings)
-    explanations = {
-        Kind.PRIVATE: _(
-            "In the public DNS %(name)s points to %(address)s, a private address that nobody on "
+def _unusable(lookup: Lookup, addresses: Sequence[Address], surroundings: Surroundings) -> Problem:
+    """No CA can come: the answers of all servers hold no other address."""
+    kinds = {kind_of(address, surroundings) for address in addresses}
+    facts = {"name": lookup.name, "addresses": _list(addresses)}
+    steps = (zone.address_record(lookup.name, surroundings), zone.wait(lookup.ttl))
+    if kinds == {Kind.PRIVATE}:
+        return _private(facts, steps, lookup.detail, surroundings)
+    if kinds == {Kind.CARRIER_NAT}:
+        return _carrier_nat(facts, steps, lookup.detail)
+    return Problem(
+        code="address-reserved",
+        severity=Severity.ERROR,
+        explanation=_reserved(kinds) % facts,
+        remedy=steps,
+        detail=lookup.detail,
+    )
+
+
+def _private(
+    facts: dict[str, str], steps: tuple[str, ...], detail: str, surroundings: Surroundings
+) -> Problem:
+    if surroundings.is_behind_router:
+        steps = (*steps, _("Keep the private address in the DNS of the local network only."))
+    return Problem(
+        code="address-private",
+        severity=Severity.ERROR,
+        explanation=_(
+            "In the public DNS %(name)s points to %(addresses)s, a private address that nobody on "
             "the internet can reach."
-        ),
-        Kind.CARRIER_NAT: _(
-            "%(name)s points to %(address)s, an address inside the internet provider's own "
+        )
+        % facts,
+        remedy=steps,
+        detail=detail,
+    )
+
+
+def _carrier_nat(facts: dict[str, str], steps: tuple[str, ...], detail: str) -> Problem:
+    return Problem(
+        code="address-carrier-nat",
+        severity=Severity.ERROR,
+        explanation=_(
+            "%(name)s points to %(addresses)s, an address inside the internet provider's own "
             "network (carrier-grade NAT) that nobody on the internet can reach."
+        )
+        % facts,
+        remedy=(_("Ask the internet provider for a static, public IP address."), *steps),
+        detail=detail,
+    )
+
+
+def _reserved(kinds: set[Kind]) -> str:
+    texts = {
+        Kind.LOOPBACK: _("%(name)s points to %(addresses)s, by which every machine means itself."),
+        Kind.LINK_LOCAL: _(
+            "%(name)s points to %(addresses)s, which is valid on a single cable only (link-local)."
         ),
-        Kind.RESERVED: _(
-            "%(name)s points to %(address)s, an address that does not exist on the internet."
+        Kind.DOCUMENTATION: _(
+            "%(name)s points to %(addresses)s, which is reserved for examples in documentation."
         ),
     }
-    steps = [advice.point_the_name(name, surroundings)]
-    if kind is Kind.CARRIER_NAT:
-        steps.insert(0, _("Ask the internet provider for a static, public IP address."))
-    elif kind is Kind.PRIVATE and surroundings.is_behind_router:
-        steps.append(_("Keep the private address in the DNS of the local network only."))
+    usual = _("%(name)s points to %(addresses)s, which does not exist on the internet.")
+    return texts.get(next(iter(kinds)), usual) if len(kinds) == 1 else usual
+
+
+def _partly_unusable(name: str, usable: Sequence[Address], unusable: Sequence[Address]) -> Problem:
     return Problem(
-        code=f"address-{kind.value}",
-        severity=Severity.ERROR,
-        explanation=explanations[kind] % {"name": name, "address": address},
+        code="addresses-partly-unusable",
+        severity=Severity.WARNING,
+        explanation=_(
+            "In the public DNS %(name)s also points to %(unusable)s, which nobody on the internet "
+            "can reach; Let's Encrypt passes that over and comes to %(usable)s, but others who "
+            "look for %(name)s may not."
+        )
+        % {"name": name, "unusable": _list(unusable), "usable": _list(usable)},
+        remedy=tuple(
+            _(
+                "In the public DNS, delete this record: name %(name)s, type %(type)s, "
+                "value %(value)s."
+            )
+            % {"name": name, "type": "A" if address.version == 4 else "AAAA", "value": address}
+            for address in unusable
+        ),
+    )
+
+
+def _several(lookup: Lookup, surroundings: Surroundings) -> Problem | None:
+    """More than one of a family at the same server: the CA takes any of them."""
+    several: tuple[Address, ...] = ()
+    for reply in lookup.replies:
+        usable = tuple(
+            address for address in reply.addresses if kind_of(address, surroundings) is Kind.PUBLIC
+        )
+        if len(usable) > max(1, len(several)):
+            several = usable
+    if not several:
+        return None
+    return Problem(
+        code="addresses-several",
+        severity=Severity.INFO,
+        explanation=_(
+            "%(name)s has several addresses (%(addresses)s), and Let's Encrypt comes to any of "
+            "them, from each of its places to another one."
+        )
+        % {"name": lookup.name, "addresses": _list(several)},
+        remedy=(
+            _("Make sure that TCP port 80 of every one of them leads to this gateway,"),
+            _("or leave only the addresses of this gateway in the public DNS."),
+        ),
+        detail=lookup.detail,
+    )
+
+
+def _elsewhere(name: str, usable: Sequence[Address], surroundings: Surroundings) -> Problem | None:
+    """Without a router in between, the name's address should be one of this machine."""
+    others = [address for address in usable if not machine.is_own(address)]
+    if surroundings.is_behind_router or not others:
+        return None
+    steps = [_("If a router or a cloud provider translates the address, everything is in order.")]
+    if len(others) == len(usable):
+        steps.insert(0, zone.address_record(name, surroundings))
+    else:
+        steps[:0] = [
+            _("Otherwise delete this record: name %(name)s, type %(type)s, value %(value)s.")
+            % {"name": name, "type": "A" if address.version == 4 else "AAAA", "value": address}
+            for address in others
+        ]
+        steps.reverse()
+    return Problem(
+        code="address-not-here",
+        severity=Severity.WARNING,
+        explanation=_("%(name)s points to %(addresses)s, which is not an address of this machine.")
+        % {"name": name, "addresses": _list(others)},
         remedy=tuple(steps),
     )
 
 
-def _elsewhere(name: str, address: Address, surroundings: Surroundings) -> Problem | None:
-    """Without a router in between, the name's address should be one of this machine."""
-    if surroundings.is_behind_router or advice.is_own(str(address)):
-        return None
-    return Problem(
-        code="address-not-here",
-        severity=Severity.WARNING,
-        explanation=_("%(name)s points to %(address)s, which is not an address of this machine.")
-        % {"name": name, "address": address},
-        remedy=(
-            advice.point_the_name(name, surroundings),
-            _("If a router or a cloud provider translates the address, everything is in order."),
-        ),
-    )
+def _list(addresses: Sequence[Address]) -> str:
+    return ", ".join(map(str, addresses))

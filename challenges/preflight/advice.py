@@ -7,10 +7,8 @@ import socket
 from django.utils.translation import gettext as _
 
 from challenges.ports import HTTP_PORT
+from challenges.preflight import machine
 from challenges.preflight.surroundings import Surroundings
-
-# TEST-NET-1 (RFC 5737): nothing is sent, only the route is looked up.
-_SOMEWHERE = ("192.0.2.1", 9)
 
 
 def open_the_port(surroundings: Surroundings) -> str:
@@ -37,36 +35,27 @@ def open_the_port(surroundings: Surroundings) -> str:
     )
 
 
-def point_the_name(name: str, surroundings: Surroundings) -> str:
-    """Which DNS record the name needs, in this scenario."""
-    whose = (
-        _("the router's public IP address")
-        if surroundings.is_behind_router
-        else _("this machine's public IP address")
-    )
+def let_the_path_through(surroundings: Surroundings) -> str:
+    """What a server in front of the challenge port has to do."""
     return _(
-        "In the public DNS zone of the domain, make an A record (or a CNAME) for %(name)s that "
-        "points to %(whose)s."
-    ) % {"name": name, "whose": whose}
+        "Have paths that begin with /.well-known/acme-challenge/ passed on unchanged to port "
+        "%(port)d of this machine (%(machine)s)."
+    ) % {"port": surroundings.challenge_port, "machine": this_machine()}
+
+
+def open_own_firewall(port: int) -> str:
+    """What the firewall on this machine itself has to let in."""
+    return _(
+        "In this machine's own firewall, let TCP port %(port)d in from every source address."
+    ) % {"port": port}
+
+
+def who_uses(port: int) -> str:
+    """How to see which program has a port."""
+    return _("To see what uses the port, run: sudo ss -ltnp 'sport = :%(port)d'") % {"port": port}
 
 
 def this_machine() -> str:
     """The address by which this machine reaches the internet, or its name when it has none."""
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.connect(_SOMEWHERE)
-            address: str = probe.getsockname()[0]
-            return address
-    except OSError:
-        return socket.gethostname()
-
-
-def is_own(address: str) -> bool:
-    """Whether ``address`` belongs to an interface of this machine."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((address, 0))
-    except OSError:
-        return False
-    return True
+    own = machine.look().addresses
+    return str(own[0]) if own else socket.gethostname()

@@ -7,55 +7,53 @@ from email.utils import parsedate_to_datetime
 
 from django.utils.translation import gettext as _
 
-from challenges.preflight.surroundings import Surroundings
+from challenges.preflight.report import Established, Fact, Report
 from challenges.problems import Problem, Severity
 
 TOLERANCE = timedelta(minutes=10)
 
 
-def check(surroundings: Surroundings) -> list[Problem]:
-    """Whether the clock shows a time at which this version existed."""
-    if surroundings.now >= surroundings.built_at:
-        return []
-    return [
-        Problem(
-            code="clock-before-build",
-            severity=Severity.ERROR,
-            explanation=_(
-                "This machine's clock shows %(now)s, which is before this version was made."
-            )
-            % {"now": _written(surroundings.now)},
-            remedy=_remedy(),
-        )
-    ]
+def compare(now: datetime, date_header: str, origin: str) -> Report:
+    """Whether the clock agrees with the Date header of ``origin``'s answer (RFC 9110 §6.6.1).
 
-
-def compare(now: datetime, date_header: str, origin: str) -> Problem | None:
-    """Whether the clock agrees with the Date header of ``origin``'s answer (RFC 9110 §6.6.1)."""
-    try:
-        theirs = parsedate_to_datetime(date_header)
-    except ValueError:
-        return None
-    theirs = theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)
+    A date that cannot be read says nothing.
+    """
+    theirs = moment_of(date_header)
+    if theirs is None:
+        return Report()
+    facts = {"now": written(now), "theirs": written(theirs), "origin": origin}
     if abs(now - theirs) <= TOLERANCE:
-        return None
-    return Problem(
+        sentence = _("This machine's clock agrees with that of %(origin)s.") % facts
+        return Report(established=(Established(Fact.CLOCK_RIGHT, sentence),))
+    problem = Problem(
         code="clock-differs",
         severity=Severity.WARNING,
         explanation=_(
             "This machine's clock shows %(now)s, but it is %(theirs)s according to %(origin)s."
         )
-        % {"now": _written(now), "theirs": _written(theirs), "origin": origin},
-        remedy=_remedy(),
+        % facts,
+        remedy=remedy(),
     )
+    return Report((problem,))
 
 
-def _remedy() -> tuple[str, ...]:
+def moment_of(date_header: str) -> datetime | None:
+    """The moment that a Date header names, if it names one."""
+    try:
+        moment = parsedate_to_datetime(date_header)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def remedy() -> tuple[str, ...]:
+    """How to set a clock right."""
     return (
         _("Set the clock and keep it right by NTP: sudo timedatectl set-ntp true"),
         _("Check the result: timedatectl"),
     )
 
 
-def _written(moment: datetime) -> str:
+def written(moment: datetime) -> str:
+    """A moment as people and logs read it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,174 +1,194 @@
-"""Sixth block: the certificate authority's directory can be reached (RFC 8555 §7.1.1)."""
+"""The certificate authority's directory can be reached (RFC 8555 §7.1.1): what it means if not."""
 
 from __future__ import annotations
 
-import dataclasses
-import enum
-import json
-import socket
-import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import certifi
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from challenges.preflight import clock
+from challenges.preflight.asking import Answer, Outcome, fetch
 from challenges.preflight.parallel import in_parallel
+from challenges.preflight.report import Established, Fact, Report, joined
 from challenges.preflight.surroundings import Surroundings
 from challenges.problems import Problem, Severity
 
-SECONDS = 4.0
-ALL_TOGETHER = 6.0
-MOST_BYTES = 64 * 1024
-_NEEDED = frozenset({"newNonce", "newAccount", "newOrder"})
+ALL_TOGETHER = 10.0
+# What may be over when the issuing asks, or what its greater patience overcomes.
+_PASSING = frozenset({Outcome.SILENT, Outcome.STATUS})
+_OUR_OWN = frozenset(
+    {Outcome.NOT_HTTPS, Outcome.NOT_A_DIRECTORY, Outcome.PROXY_UNUSABLE, Outcome.BUNDLE_UNREADABLE}
+)
+_EXPLANATIONS = {
+    Outcome.NOT_HTTPS: gettext_noop(
+        "The ACME server's address %(url)s does not begin with https://."
+    ),
+    Outcome.NAME_UNKNOWN: gettext_noop(
+        "This machine cannot find the address of the certificate authority (%(host)s)."
+    ),
+    Outcome.REFUSED: gettext_noop(
+        "The connection to the certificate authority (%(host)s) is refused."
+    ),
+    Outcome.NO_ROUTE: gettext_noop(
+        "This machine has no way to the certificate authority (%(host)s)."
+    ),
+    Outcome.PROXY_UNUSABLE: gettext_noop(
+        "The proxy %(proxy)s that is configured for %(host)s is of a kind that this program "
+        "cannot use: only http:// and https:// proxies."
+    ),
+    Outcome.PROXY_UNREACHABLE: gettext_noop(
+        "The proxy %(proxy)s that is configured for %(host)s cannot be reached."
+    ),
+    Outcome.PROXY_REFUSES: gettext_noop(
+        "The proxy %(proxy)s does not connect to the certificate authority (%(host)s): it "
+        "answers “%(status)s”."
+    ),
+    Outcome.NOT_TRUSTED: gettext_noop(
+        "What answers as %(host)s shows a certificate that “%(issuer)s” has issued, which this "
+        "machine does not trust."
+    ),
+    Outcome.OTHER_SERVER: gettext_noop(
+        "What answers as %(host)s shows a certificate for %(names)s, so it is another server."
+    ),
+    Outcome.CERTIFICATE_TIME: gettext_noop(
+        "The certificate of %(host)s is valid from %(from)s to %(to)s, but this machine's "
+        "clock shows %(now)s."
+    ),
+    Outcome.TLS_FAILED: gettext_noop(
+        "No encrypted connection to the certificate authority (%(host)s) comes about: what "
+        "answers there does not speak TLS as it should."
+    ),
+    Outcome.BUNDLE_UNREADABLE: gettext_noop(
+        "The root certificates for %(host)s cannot be read from the configured file."
+    ),
+    Outcome.STATUS: gettext_noop(
+        "The certificate authority (%(host)s) answers with an error: %(status)s."
+    ),
+    Outcome.NOT_A_DIRECTORY: gettext_noop("What %(host)s answers is not an ACME directory."),
+    Outcome.SILENT: gettext_noop("The certificate authority (%(host)s) does not answer in time."),
+}
 
 
-class Outcome(enum.Enum):
-    """What came of asking for a directory."""
-
-    FOUND = "found"
-    NOT_HTTPS = "not-https"
-    NAME_UNKNOWN = "name-unknown"
-    REFUSED = "refused"
-    NOT_TRUSTED = "not-trusted"
-    STATUS = "status"
-    NOT_A_DIRECTORY = "not-a-directory"
-    SILENT = "silent"
-
-
-@dataclasses.dataclass(frozen=True)
-class Answer:
-    """The outcome, the answer's Date header, and what an expert wants to see."""
-
-    outcome: Outcome
-    date: str = ""
-    detail: str = ""
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A directory that has moved is not followed to wherever it says."""
-
-    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
-        """Refuse: urllib then reports the redirect's own status."""
-
-
-def check(surroundings: Surroundings) -> list[Problem]:
+def check(surroundings: Surroundings) -> Report:
     """Ask all directories at the same time; compare the clock with theirs once."""
     urls = tuple(dict.fromkeys(surroundings.directory_urls))
     answers = in_parallel(
-        [partial(fetch, url, surroundings.ca_bundle) for url in urls], seconds=ALL_TOGETHER
+        [
+            partial(fetch, url, surroundings.ca_bundle, surroundings.proxies.get(url, ""))
+            for url in urls
+        ],
+        seconds=ALL_TOGETHER,
     )
     pairs = [
         (url, answer or Answer(Outcome.SILENT)) for url, answer in zip(urls, answers, strict=True)
     ]
-    problems = [problem for url, answer in pairs if (problem := judge(url, answer))]
-    return [*problems, *_clock(pairs, surroundings)]
-
-
-def fetch(url: str, ca_bundle: Path | None) -> Answer:
-    """GET the directory. Never raises for what the network or the server does."""
-    if not url.startswith("https://"):
-        return Answer(Outcome.NOT_HTTPS)
-    request = urllib.request.Request(url, headers={"User-Agent": "gateway-admin"})  # noqa: S310
-    context = ssl.create_default_context(cafile=str(ca_bundle or certifi.where()))
-    opener = urllib.request.build_opener(
-        urllib.request.HTTPSHandler(context=context), _NoRedirect()
+    found = [problem for url, answer in pairs if (problem := judge(url, answer, surroundings))]
+    return joined(
+        (Report(tuple(found), _reachable(pairs, surroundings)), _clock(pairs, surroundings))
     )
-    try:
-        with opener.open(request, timeout=SECONDS) as response:
-            return _read(response.read(MOST_BYTES), response.headers.get("Date", ""))
-    except urllib.error.HTTPError as error:
-        error.close()
-        return Answer(Outcome.STATUS, error.headers.get("Date", ""), f"HTTP {error.code}")
-    except urllib.error.URLError as error:
-        return Answer(_outcome(error.reason), detail=str(error.reason))
-    except Exception as error:  # http.client raises much more than it says
-        return Answer(_outcome(error), detail=f"{type(error).__name__}: {error}")
 
 
-def judge(url: str, answer: Answer) -> Problem | None:
+def judge(url: str, answer: Answer, surroundings: Surroundings) -> Problem | None:
     """What the answer means for the administrator."""
     if answer.outcome is Outcome.FOUND:
         return None
-    facts = {"host": urlsplit(url).netloc, "url": url}
-    explanation, remedy = _words(answer.outcome)
+    shown = answer.shown
+    facts = {
+        "host": _host(url),
+        "url": url,
+        "proxy": _host(surroundings.proxies.get(url, "")),
+        "status": answer.status,
+        "issuer": shown.issuer if shown else "?",
+        "names": shown.names if shown else "?",
+        "from": clock.written(shown.not_before) if shown else "?",
+        "to": clock.written(shown.not_after) if shown else "?",
+        "now": clock.written(surroundings.now),
+    }
     return Problem(
         code=f"directory-{answer.outcome.value}",
-        severity=Severity.ERROR,
-        explanation=explanation % facts,
-        remedy=(remedy % facts,),
+        severity=Severity.WARNING if answer.outcome in _PASSING else Severity.ERROR,
+        explanation=_(_EXPLANATIONS[answer.outcome]) % facts,
+        remedy=tuple(step % facts for step in _steps(answer.outcome)),
         detail=f"{url}: {answer.detail}".rstrip(": "),
-        retryable=answer.outcome not in {Outcome.NOT_HTTPS, Outcome.NOT_A_DIRECTORY},
+        retryable=answer.outcome not in _OUR_OWN,
     )
 
 
-def _words(outcome: Outcome) -> tuple[str, str]:
+def _steps(outcome: Outcome) -> tuple[str, ...]:
     check_address = _("Check the ACME server's address in the configuration: %(url)s")
-    let_through = _("Let this machine connect to %(host)s over HTTPS, in every firewall and proxy.")
+    let_through = _(
+        "In every firewall and proxy, let this machine connect to %(host)s over HTTPS (TCP port "
+        "443)."
+    )
+    exempt = _("If a firewall or proxy inspects HTTPS, exempt %(host)s from it.")
+    check_proxy = _("Check HTTPS_PROXY and NO_PROXY in this program's environment.")
     return {
-        Outcome.NOT_HTTPS: (
-            _("The ACME server's address %(url)s does not begin with https://."),
+        Outcome.NOT_HTTPS: (check_address,),
+        Outcome.NOT_A_DIRECTORY: (check_address,),
+        Outcome.NAME_UNKNOWN: (
+            _("Check this machine's own DNS servers: resolvectl status"),
             check_address,
         ),
-        Outcome.NAME_UNKNOWN: (
-            _("This machine cannot find the address of the certificate authority (%(host)s)."),
-            _("Check this machine's own DNS servers: resolvectl status"),
-        ),
-        Outcome.REFUSED: (
-            _("The certificate authority (%(host)s) refuses the connection."),
-            let_through,
+        Outcome.PROXY_UNUSABLE: (check_proxy,),
+        Outcome.PROXY_UNREACHABLE: (check_proxy, let_through),
+        Outcome.PROXY_REFUSES: (
+            _("Have the proxy let this machine connect to %(host)s, port 443."),
+            check_proxy,
         ),
         Outcome.NOT_TRUSTED: (
-            _("The certificate authority's own server (%(host)s) shows an untrusted certificate."),
-            _(
-                "If a firewall inspects HTTPS, exempt %(host)s; for a CA of your own, name its "
-                "root certificate in GATEWAY_ADMIN_ACME_CA_BUNDLE."
-            ),
+            exempt,
+            _("For a CA of your own, name its root certificate in GATEWAY_ADMIN_ACME_CA_BUNDLE."),
+        ),
+        Outcome.OTHER_SERVER: (
+            _("Look for a sign-in page of the network, or a proxy, that answers in its place."),
+            exempt,
+            _("Check this machine's own DNS servers: resolvectl status"),
+        ),
+        Outcome.CERTIFICATE_TIME: clock.remedy(),
+        Outcome.TLS_FAILED: (exempt, let_through),
+        Outcome.BUNDLE_UNREADABLE: (
+            _("Correct GATEWAY_ADMIN_ACME_CA_BUNDLE, and let this program read the file."),
         ),
         Outcome.STATUS: (
-            _("The certificate authority (%(host)s) answers with an error."),
             _("Try again later; see the CA's status page for known outages."),
-        ),
-        Outcome.NOT_A_DIRECTORY: (
-            _("What %(host)s answers is not an ACME directory."),
             check_address,
         ),
-        Outcome.SILENT: (
-            _("The certificate authority (%(host)s) does not answer in time."),
+        Outcome.NO_ROUTE: (
+            _("Check this machine's network and its default route: ip route"),
             let_through,
         ),
-    }[outcome]
+    }.get(outcome, (let_through,))
 
 
-def _clock(pairs: Sequence[tuple[str, Answer]], surroundings: Surroundings) -> list[Problem]:
+def _reachable(
+    pairs: Sequence[tuple[str, Answer]], surroundings: Surroundings
+) -> tuple[Established, ...]:
+    """Where every directory that was asked for is there."""
+    if not pairs or any(answer.outcome is not Outcome.FOUND for _url, answer in pairs):
+        return ()
+    hosts = ", ".join(dict.fromkeys(_host(url) for url, _answer in pairs))
+    proxies = ", ".join(
+        dict.fromkeys(_host(proxy) for url, _a in pairs if (proxy := surroundings.proxies.get(url)))
+    )
+    facts = {"hosts": hosts, "proxies": proxies}
+    sentence = (
+        _("The certificate authority answers over HTTPS through the proxy %(proxies)s: %(hosts)s.")
+        if proxies
+        else _("The certificate authority answers over HTTPS: %(hosts)s.")
+    )
+    return (Established(Fact.CA_REACHABLE, sentence % facts),)
+
+
+def _clock(pairs: Sequence[tuple[str, Answer]], surroundings: Surroundings) -> Report:
     for url, answer in pairs:
         if answer.date:
-            problem = clock.compare(surroundings.now, answer.date, urlsplit(url).netloc)
-            return [problem] if problem else []
-    return []
+            return clock.compare(surroundings.now, answer.date, _host(url))
+    return Report()
 
 
-def _read(body: bytes, date: str) -> Answer:
-    try:
-        document = json.loads(body)
-    except ValueError:
-        document = None
-    if isinstance(document, dict) and document.keys() >= _NEEDED:
-        return Answer(Outcome.FOUND, date)
-    return Answer(Outcome.NOT_A_DIRECTORY, date, repr(body[:200]))
-
-
-def _outcome(reason: object) -> Outcome:
-    if isinstance(reason, socket.gaierror):
-        return Outcome.NAME_UNKNOWN
-    if isinstance(reason, ssl.SSLError):
-        return Outcome.NOT_TRUSTED
-    if isinstance(reason, ConnectionError):
-        return Outcome.REFUSED
-    return Outcome.SILENT
+def _host(url: str) -> str:
+    """Host and port, without what a URL may hold of passwords."""
+    return urlsplit(url if "://" in url else f"//{url}").netloc.rpartition("@")[2]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from django.utils.translation import gettext as _
 
 from challenges import hostnames
+from challenges.preflight import suffixes, zone
+from challenges.preflight.report import Established, Fact, Report
 from challenges.preflight.surroundings import Surroundings
 from challenges.problems import Problem, ProblemError, Severity
 
@@ -17,15 +17,23 @@ _SPECIAL = frozenset(
     "onion private test".split()
 )
 _DOCUMENTATION = frozenset({"example.com", "example.net", "example.org"})
+MOST_LABELS = 10  # of Let's Encrypt
 
 
-def check(surroundings: Surroundings) -> list[Problem]:
-    """The findings about the names themselves."""
-    return [
+def check(surroundings: Surroundings) -> Report:
+    """The findings about the names themselves; without any, that they are usable."""
+    is_demonstration = bool(surroundings.public_networks)
+    findings = tuple(
         problem
         for name in surroundings.hostnames
-        if (problem := judge(name, is_demonstration=bool(surroundings.public_networks)))
-    ]
+        if (problem := judge(name, is_demonstration=is_demonstration))
+    )
+    if findings or not surroundings.hostnames:
+        return Report(findings)
+    sentence = _("A certificate authority can certify names such as %(names)s.") % {
+        "names": zone.names(surroundings.hostnames)
+    }
+    return Report((), (Established(Fact.NAMES_USABLE, sentence),))
 
 
 def judge(name: str, *, is_demonstration: bool) -> Problem | None:
@@ -34,19 +42,20 @@ def judge(name: str, *, is_demonstration: bool) -> Problem | None:
         hostnames.normalise(name)
     except ProblemError as error:
         return error.problem
+    labels = name.lower().split(".")
+    if len(labels) > MOST_LABELS:
+        return _too_many_labels(name, len(labels))
     if is_demonstration:
         return None
-    labels = name.lower().split(".")
     if labels[-1] in _SPECIAL:
         return _not_public(name, f".{labels[-1]}")
     if ".".join(labels[-2:]) in _DOCUMENTATION:
         return _not_public(name, ".".join(labels[-2:]))
+    if suffixes.is_suffix(name.lower()):
+        return _suffix(name)
+    if not suffixes.has_known_ending(name.lower()):
+        return _unknown_ending(name, labels[-1])
     return None
-
-
-def usable(names: Sequence[str], findings: Sequence[Problem]) -> tuple[str, ...]:
-    """The names worth looking up: all of them unless something is fatally wrong with one."""
-    return () if any(finding.severity == Severity.ERROR for finding in findings) else tuple(names)
 
 
 def _not_public(name: str, ending: str) -> Problem:
@@ -58,4 +67,47 @@ def _not_public(name: str, ending: str) -> Problem:
         )
         % {"name": name, "ending": ending},
         remedy=(_("Use a name in a domain that is registered to you."),),
+    )
+
+
+def _suffix(name: str) -> Problem:
+    return Problem(
+        code="hostname-public-suffix",
+        severity=Severity.ERROR,
+        explanation=_(
+            "%(name)s is an ending under which everybody can register names, and certificate "
+            "authorities certify no such ending."
+        )
+        % {"name": name},
+        remedy=(
+            _("Use a name in a domain that is registered to you, such as mail.yours.%(name)s.")
+            % {"name": name},
+        ),
+    )
+
+
+def _unknown_ending(name: str, ending: str) -> Problem:
+    """The list is as old as this version, and new endings come into being."""
+    return Problem(
+        code="hostname-unknown-ending",
+        severity=Severity.WARNING,
+        explanation=_("%(name)s ends with .%(ending)s, which is not known as a public ending.")
+        % {"name": name, "ending": ending},
+        remedy=(
+            _("Check the name for a mistake in its last part, .%(ending)s.") % {"ending": ending},
+            _("If the ending is new in the public DNS, go on: the staging test knows."),
+        ),
+    )
+
+
+def _too_many_labels(name: str, count: int) -> Problem:
+    return Problem(
+        code="hostname-too-many-parts",
+        severity=Severity.WARNING,
+        explanation=_(
+            "%(name)s has %(count)d parts between its dots, and Let's Encrypt certifies names of "
+            "at most %(most)d."
+        )
+        % {"name": name, "count": count, "most": MOST_LABELS},
+        remedy=(_("Use a shorter name, and make it a CNAME record of this one if need be."),),
     )

@@ -1,7 +1,8 @@
-"""Fifth block: the token by its public name, on the port and the addresses that a CA will use.
+"""Third block: the token by its public name, on the port and the addresses that a CA will use.
 
 Only advice: behind a router without hairpin NAT a machine cannot see itself from outside. Connects
-to nothing but public addresses that the DNS gave for the certificate's own names.
+to nothing but addresses that the public DNS gave for the certificate's own names, each as it was
+given, and follows nothing.
 """
 
 from __future__ import annotations
@@ -12,18 +13,21 @@ from functools import partial
 
 from django.utils.translation import gettext as _
 
+from challenges.models import ChallengeListener
 from challenges.ports import HTTP_PORT
-from challenges.preflight import advice
+from challenges.preflight import classify, machine, permitted, strangers, unanswered, zone
 from challenges.preflight.addresses import reachable
+from challenges.preflight.classify import Kind
 from challenges.preflight.dns import Lookup
 from challenges.preflight.fetching import Answer, Outcome, fetch
 from challenges.preflight.parallel import in_parallel
+from challenges.preflight.report import Established, Fact, Report, joined
 from challenges.preflight.responder import Probe
-from challenges.preflight.surroundings import Surroundings
-from challenges.problems import Problem, Severity
+from challenges.preflight.strangers import Asked
+from challenges.preflight.surroundings import Address, Surroundings
+from challenges.problems import Problem
 
-SECONDS = 1.0
-ALL_TOGETHER = 2.0
+SECONDS = 3.0
 MOST_TARGETS = 16
 
 
@@ -32,114 +36,109 @@ class Target:
     """One name at one of its addresses."""
 
     name: str
-    address: str
+    address: Address
 
 
 def targets(lookups: Sequence[Lookup], surroundings: Surroundings) -> list[Target]:
     """Every name at every public address, up to a limit that keeps this quick.
 
-    Where a network only plays the public one, port 80 is somebody else's: it takes another
-    ``public_port`` to be asked there.
+    No address is left out for another name at the same one. Where a network only plays the public
+    one, port 80 is somebody else's: it takes another ``public_port`` to be asked there.
     """
-    return [
-        Target(lookup.name, str(address))
+    found = [
+        Target(lookup.name, address)
         for lookup in lookups
         for address in reachable(lookup, surroundings)
-        if surroundings.public_port != HTTP_PORT or not surroundings.counts_as_public(address)
-    ][:MOST_TARGETS]
+        if permitted.may_connect(address, surroundings)
+        and (surroundings.public_port != HTTP_PORT or not surroundings.counts_as_public(address))
+    ]
+    first = list({target.address: target for target in reversed(found)}.values())[::-1]
+    return list(dict.fromkeys([*first, *found]))[:MOST_TARGETS]
 
 
-def check(lookups: Sequence[Lookup], probe: Probe, surroundings: Surroundings) -> list[Problem]:
+def check(
+    lookups: Sequence[Lookup],
+    probe: Probe,
+    listeners: Sequence[ChallengeListener],
+    surroundings: Surroundings,
+) -> Report:
     """Ask all targets at the same time and judge their answers."""
     asked = targets(lookups, surroundings)
     port = surroundings.public_port
     answers = in_parallel(
         [partial(fetch, t.address, port, probe.token, host=t.name, seconds=SECONDS) for t in asked],
-        seconds=ALL_TOGETHER,
+        seconds=SECONDS + 1,
     )
-    return [
-        problem
-        for target, answer in zip(asked, answers, strict=True)
-        if (problem := judge(target, answer, probe, surroundings))
-    ]
+    answered = [answer or Answer(Outcome.SILENT) for answer in answers]
+    return judge(list(zip(asked, answered, strict=True)), probe, listeners, surroundings)
 
 
 def judge(
-    target: Target, answer: Answer | None, probe: Probe, surroundings: Surroundings
-) -> Problem | None:
-    """What an answer, or its absence, means in this scenario."""
-    answer = answer or Answer(Outcome.SILENT)
-    if answer.is_token(probe.authorization):
+    answers: Sequence[tuple[Target, Answer]],
+    probe: Probe,
+    listeners: Sequence[ChallengeListener],
+    surroundings: Surroundings,
+) -> Report:
+    """What the answers, or their absence, mean in this scenario: the same for names at one
+    address is said once.
+    """
+    view = unanswered.View(surroundings, tuple(listeners), _families(answers, probe))
+    alike: dict[tuple[Address, Outcome, Kind | None, str], list[tuple[Target, Answer]]] = {}
+    for target, answer in answers:
+        seen = _seen(target, answer, probe)
+        key = (
+            target.address,
+            answer.outcome,
+            seen.kind if seen else None,
+            seen.what if seen else "",
+        )
+        alike.setdefault(key, []).append((target, answer))
+    return joined(_judge_one(group, probe, view) for group in alike.values())
+
+
+def _judge_one(
+    group: Sequence[tuple[Target, Answer]], probe: Probe, view: unanswered.View
+) -> Report:
+    target, answer = group[0]
+    names = list(dict.fromkeys(each.name for each, _answer in group))
+    asked = Asked(zone.names(names), target.address)
+    seen = _seen(target, answer, probe)
+    if seen is None:
+        return Report((unanswered.problem(asked, answer, view),))
+    if seen.kind is not Kind.OURS:
+        found: Problem = strangers.problem(asked, seen, answer.detail, view.surroundings)
+        return Report((found,))
+    return Report(established=(_established(asked, view.surroundings),))
+
+
+def _seen(target: Target, answer: Answer, probe: Probe) -> classify.Seen | None:
+    """Who answered, if anybody."""
+    if answer.outcome not in {Outcome.ANSWERED, Outcome.NOT_HTTP}:
         return None
-    facts = {
-        "name": target.name,
-        "address": target.address,
-        "port": HTTP_PORT,
-        "location": answer.location[:100],
-    }
-    step = advice.open_the_port(surroundings)
-    if answer.outcome is Outcome.ANSWERED and answer.location:
-        return Problem(
-            code="public-port-redirects",
-            severity=Severity.WARNING,
-            explanation=_(
-                "http://%(name)s/ at %(address)s, port %(port)d, is redirected to %(location)s."
-            )
-            % facts,
-            remedy=(
-                _("Let paths that begin with /.well-known/acme-challenge/ through unchanged."),
-                step,
-            ),
-            detail=answer.detail,
-        )
-    if answer.outcome is Outcome.ANSWERED:
-        return Problem(
-            code="public-port-answers-otherwise",
-            severity=Severity.WARNING,
-            explanation=_(
-                "Something else than this gateway answers for %(name)s at %(address)s, "
-                "port %(port)d."
-            )
-            % facts,
-            remedy=(
-                step,
-                _("If it is the router's own web page, that may be so only from inside."),
-            ),
-            detail=answer.detail,
-        )
-    return _unanswered(answer, facts, step, surroundings)
+    return classify.classify(answer, target.name, probe.token, probe.authorization)
 
 
-def _unanswered(
-    answer: Answer, facts: dict[str, object], step: str, surroundings: Surroundings
-) -> Problem:
-    explanations = {
-        Outcome.REFUSED: _("Port %(port)d of %(address)s (%(name)s) refuses connections."),
-        Outcome.CUT_OFF: _("Port %(port)d of %(address)s (%(name)s) hangs up without an answer."),
-    }
-    silent = _("Port %(port)d of %(address)s (%(name)s) does not answer.")
-    explanation = explanations.get(answer.outcome, silent) % facts
-    if surroundings.is_behind_router:
-        code = {
-            Outcome.REFUSED: "public-port-refuses",
-            Outcome.CUT_OFF: "public-port-hangs-up",
-        }.get(answer.outcome, "public-port-unknown")
-        severity = Severity.INFO if code == "public-port-unknown" else Severity.WARNING
-        own_view = _(
-            "Many routers do not let a machine reach itself by the public address. If the rule is "
-            "there, go on: the staging test looks from outside."
-        )
-        return Problem(code, severity, explanation, (step, own_view), answer.detail, retryable=True)
-    if surroundings.challenge_port != HTTP_PORT:
-        step = _(
-            "Set the challenge port to %(public)d in the network settings: without a router that "
-            "forwards, Let's Encrypt comes to this very port."
-        ) % {"public": HTTP_PORT}
-    return Problem(
-        code="public-port-closed",
-        severity=Severity.WARNING,
-        explanation=explanation,
-        remedy=(step,),
-        detail=answer.detail,
-        retryable=True,
+def _families(answers: Sequence[tuple[Target, Answer]], probe: Probe) -> frozenset[int]:
+    """The address families by which this gateway has been reached."""
+    return frozenset(
+        target.address.version for target, answer in answers if answer.is_token(probe.authorization)
     )
+
+
+def _established(asked: Asked, surroundings: Surroundings) -> Established:
+    facts = {"names": asked.names, "address": asked.address, "port": HTTP_PORT}
+    # What is sent to an address of our own never leaves the machine, and passes no firewall.
+    stays_inside = machine.is_own(asked.address) and not surroundings.counts_as_public(
+        asked.address
+    )
+    if stays_inside:
+        sentence = _(
+            "%(names)s leads to this machine's own address %(address)s, and the challenge port "
+            "answers there. Whether a firewall in front lets port %(port)d through cannot be seen "
+            "from here."
+        )
+        return Established(Fact.PORT_SERVED, sentence % facts)
+    sentence = _(
+        "This gateway answers for %(names)s on port %(port)d of %(address)s, as seen from here."
+    )
+    return Established(Fact.PORT_PUBLIC, sentence % facts)

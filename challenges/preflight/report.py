@@ -22,6 +22,8 @@ class Fact(enum.StrEnum):
     CAA_ALLOWS = "caa-allows"
     PORT_PUBLIC = "port-public"
     CA_REACHABLE = "ca-reachable"
+    STORAGE_READY = "storage-ready"
+    ORDER_ALLOWED = "order-allowed"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,10 +36,15 @@ class Established:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Report:
-    """Findings in the order of the blocks, and what was established. Either may be empty."""
+    """Findings in the order of the blocks, and what was established. Either may be empty.
+
+    ``addresses`` are pairs of a name and those of its addresses in the public DNS that can be
+    reached from the internet.
+    """
 
     findings: tuple[Problem, ...] = ()
     established: tuple[Established, ...] = ()
+    addresses: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def is_fatal(self) -> bool:
@@ -45,7 +52,11 @@ class Report:
         return any(finding.severity is Severity.ERROR for finding in self.findings)
 
     def __add__(self, other: Report) -> Report:
-        return Report(self.findings + other.findings, self.established + other.established)
+        return Report(
+            self.findings + other.findings,
+            self.established + other.established,
+            self.addresses + other.addresses,
+        )
 
 
 def joined(reports: Iterable[Report]) -> Report:

@@ -1,103 +1,135 @@
-"""The order of the blocks: what asks nobody first, then all that asks, at the same time.
+"""The order of the blocks: first what asks nobody, then what asks others, then the way back in.
 
-A later block works on what the earlier ones left usable. Only the main thread uses the database.
+A block is looked at only if nothing fatal was found before it; inside a block all checks run at
+the same time. Only the calling thread uses the database.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from django.utils.translation import gettext as _
 
 from challenges.models import ChallengeListener
-from challenges.preflight import addresses, clock, directory, dns, names, reach, responder
+from challenges.preflight import (
+    directory,
+    dns,
+    machine,
+    names,
+    reach,
+    responder,
+    scenario,
+)
+from challenges.preflight.addresses import reachable
 from challenges.preflight.dns import Lookup
 from challenges.preflight.parallel import in_parallel
+from challenges.preflight.report import Report, joined
 from challenges.preflight.responder import Probe
 from challenges.preflight.surroundings import Surroundings
 from challenges.problems import Problem, Severity
 
 logger = logging.getLogger(__name__)
-Progress = Callable[[str], None]
-Check = Callable[[], list[Problem]]
-# Above the sum of what each check allows itself.
-SECONDS = 12.0
+# Which step, of how many, and what it looks at, as a sentence.
+Progress = Callable[[int, int, str], None]
+Check = Callable[[], Report]
+SECONDS = 20.0
+STEPS = 3
+_OWN_BLOCK, _ASKING_BLOCK, _REACH_BLOCK = 2.0, 12.0, 6.0
 
 
-def run(surroundings: Surroundings, *, progress: Progress | None = None) -> list[Problem]:
-    """Look at everything; report what is wrong or worth knowing, in the order of the blocks.
+def run(
+    surroundings: Surroundings, *, progress: Progress | None = None, seconds: float = SECONDS
+) -> Report:
+    """Look at everything; what is wrong or worth knowing, in the order of the blocks.
 
-    Takes at most about 15 seconds, and far less when all is well. Never raises: a defect in a
-    check is a finding too. Must not be called inside a transaction, since the challenge port
-    answers only what is committed.
+    Takes at most ``seconds``, whatever hangs, and far less when all is well; only the database
+    has its own patience. Never raises: a defect in a check is a finding too. Must not be called
+    inside a transaction, since the challenge port answers only what is committed.
     """
-    return _attempted(_Preflight(surroundings, progress or _say_nothing).findings)
+    started = _Run(surroundings, progress or _say_nothing, time.monotonic() + seconds)
+    return _attempted(started.report)
 
 
-class _Preflight:
-    """One run, and what it has learned so far."""
+class _Run:
+    """One preflight, and what it has learned so far."""
 
-    def __init__(self, surroundings: Surroundings, progress: Progress) -> None:
+    def __init__(self, surroundings: Surroundings, progress: Progress, deadline: float) -> None:
         self.surroundings = surroundings
         self.progress = progress
+        self.deadline = deadline
         self.lookups: Sequence[Lookup] = ()
-        self.answers_itself = False
+        self.listeners: tuple[ChallengeListener, ...] = ()
 
-    def findings(self) -> list[Problem]:
-        """All blocks, the later ones only with what they need."""
+    def report(self) -> Report:
+        """All blocks up to the first with a fatal finding."""
         around = self.surroundings
-        self.progress(_("Looking at the names and the clock"))
-        about_names = _attempted(partial(names.check, around))
-        about_clock = _attempted(partial(clock.check, around))
-        usable = names.usable(around.hostnames, about_names)
-        return [*about_names, *about_clock, *_attempted(partial(self._with_probe, usable))]
-
-    def _with_probe(self, usable: Sequence[str]) -> list[Problem]:
-        around = self.surroundings
-        listener = responder.listener_on_duty(around.now)
+        self._say(1, _("Looking at the names, the clock and this machine's addresses"))
+        self.listeners = responder.listeners_on_duty(around.now)
+        own = machine.look()
+        found = self._together(
+            [
+                partial(names.check, around),
+                partial(scenario.check, self.listeners, own, around),
+            ],
+            _OWN_BLOCK,
+        )
+        if found.is_fatal:
+            return found
         with responder.published_probe(around.now) as probe:
-            self.progress(_("Asking the DNS, the challenge port and the certificate authority"))
-            checks: tuple[Check, ...] = (
-                partial(self._look_up, usable),
-                partial(self._ask_ourselves, probe, listener),
+            return found + self._asking(probe, own)
+
+    def _asking(self, probe: Probe, own: machine.Machine) -> Report:
+        around = self.surroundings
+        self._say(2, _("Asking the DNS, the challenge port and the certificate authority"))
+        found = self._together(
+            [
+                self._look_up,
+                partial(responder.check, probe, self.listeners, own, around),
                 partial(directory.check, around),
-            )
-            about_dns, about_port, about_ca = _all_attempted(checks)
-            about_reach: list[Problem] = []
-            if self.answers_itself and self.lookups:
-                self.progress(_("Asking for a token as the certificate authority will"))
-                about_reach = _attempted(partial(reach.check, self.lookups, probe, around))
-        return [*about_dns, *about_port, *about_reach, *about_ca]
-
-    def _look_up(self, usable: Sequence[str]) -> list[Problem]:
-        self.lookups = dns.look_up(usable, self.surroundings.dns_servers)
-        return [
-            *dns.findings(self.lookups, self.surroundings),
-            *addresses.findings(self.lookups, self.surroundings),
+            ],
+            _ASKING_BLOCK,
+        )
+        if found.is_fatal or not self.lookups:
+            return found
+        self._say(3, _("Asking for a token as the certificate authority will"))
+        way_in = [
+            partial(scenario.contradictions, self.lookups, around),
+            partial(reach.check, self.lookups, probe, self.listeners, around),
         ]
+        return found + self._together(way_in, _REACH_BLOCK)
 
-    def _ask_ourselves(self, probe: Probe, listener: ChallengeListener | None) -> list[Problem]:
-        answer = responder.ask(probe, responder.address_of(listener), self.surroundings)
-        problem = responder.judge(answer, probe, listener, self.surroundings)
-        self.answers_itself = problem is None
-        return [problem] if problem else []
+    def _look_up(self) -> Report:
+        around = self.surroundings
+        report, self.lookups = dns.check(around.hostnames, around)
+        found = tuple(
+            (lookup.name, tuple(str(address) for address in reachable(lookup, around)))
+            for lookup in self.lookups
+        )
+        return report + Report(addresses=found)
+
+    def _together(self, checks: Sequence[Check], most: float) -> Report:
+        attempts = [partial(_attempted, check) for check in checks]
+        left = min(most, self.deadline - time.monotonic())
+        results = in_parallel(attempts, seconds=left)
+        return joined(result or Report((_incomplete("It took too long."),)) for result in results)
+
+    def _say(self, step: int, sentence: str) -> None:
+        try:
+            self.progress(step, STEPS, sentence)
+        except Exception:  # whoever watches shall not stop what is watched
+            logger.exception("The progress of a preflight could not be shown")
 
 
-def _all_attempted(checks: Sequence[Check]) -> list[list[Problem]]:
-    attempts = [partial(_attempted, check) for check in checks]
-    results = in_parallel(attempts, seconds=SECONDS)
-    return [[_incomplete("time limit")] if result is None else result for result in results]
-
-
-def _attempted(check: Check) -> list[Problem]:
-    """The findings of ``check``; a check that fails is itself a finding and stops no other."""
+def _attempted(check: Check) -> Report:
+    """What ``check`` finds; a check that fails is itself a finding and stops no other."""
     try:
         return check()
     except Exception as error:
         logger.exception("A check of the preflight failed")
-        return [_incomplete(f"{type(error).__name__}: {error}")]
+        return Report((_incomplete(f"{type(error).__name__}: {error}"),))
 
 
 def _incomplete(detail: str) -> Problem:
@@ -111,5 +143,5 @@ def _incomplete(detail: str) -> Problem:
     )
 
 
-def _say_nothing(_step: str) -> None:
+def _say_nothing(_step: int, _of: int, _sentence: str) -> None:
     """For callers who do not watch."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -18,8 +19,9 @@ class Surroundings:
     """Everything that the checks depend on, so that they ask nobody else.
 
     ``dns_servers`` are ``host[:port]`` and play the public DNS. ``public_networks`` count as
-    public whatever they are; the demonstration's do. ``built_at`` is when this version was made:
-    an earlier ``now`` is wrong. ``public_port`` is the port that the CA comes to.
+    public whatever they are; the demonstration's do. ``public_port`` is the port that the CA comes
+    to. ``proxies`` are those by which the issuing itself reaches a directory; where none is named,
+    it goes straight.
     ``caa_identities`` are the domains by which the CA calls itself in CAA records (RFC 8659),
     ``account_uris`` this console's accounts there (RFC 8657). ``system_resolvers`` stand for the
     resolvers of this machine's own configuration; None takes that.
@@ -33,8 +35,8 @@ class Surroundings:
     directory_urls: tuple[str, ...]
     ca_bundle: Path | None
     now: datetime
-    built_at: datetime
     public_port: int = 80
+    proxies: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     caa_identities: tuple[str, ...] = ("letsencrypt.org",)
     account_uris: tuple[str, ...] = ()
     system_resolvers: tuple[str, ...] | None = None

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterable
 from typing import Any
 
-from certificates.models import Certificate, Event, Gateway, Issuance
+from certificates.models import Certificate, Event, Gateway, Issuance, Preflight
 from certificates.policy.health import PartStatus
 from certificates.policy.issuance import stages as stages_of
 from certificates.queries import GatewaySummary
@@ -23,6 +23,16 @@ def moment(value: datetime.datetime | None) -> str | None:
 def problems(found: Iterable[Problem]) -> list[dict[str, object]]:
     """A list of Problems."""
     return [problem.to_json() for problem in found]
+
+
+def preflight(row: Preflight) -> dict[str, Any]:
+    """What a preflight found, the worst first, and what it saw to be right."""
+    return {
+        "findings": problems(row.problems),
+        "established": [{"fact": fact, "sentence": sentence} for fact, sentence in row.established],
+        "started_at": moment(row.started_at),
+        "finished_at": moment(row.finished_at),
+    }
 
 
 def certificate(row: Certificate | None) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from certificates import backoffs, directories
 from certificates.models import (
+    Account,
     Certificate,
     CertificateSource,
     Component,
@@ -19,7 +20,10 @@ from certificates.models import (
     Issuance,
     Level,
     LimitUse,
+    Order,
+    OrderStatus,
     Origin,
+    Preflight,
     RenewalInformation,
     Stage,
     StageState,
@@ -29,7 +33,12 @@ from certificates.policy.health import AHEAD
 from certificates.policy.issuance import STAGES, Course, Environment, State
 from certificates.policy.limits import Limit
 from certificates.policy.names import identifier_set
-from challenges.models import ChallengeListener, NetworkScenario, NetworkSettings
+from challenges.models import (
+    ChallengeListener,
+    NetworkScenario,
+    NetworkSettings,
+    ValidationRequest,
+)
 from challenges.problems import Problem, Severity
 from gateway_admin.models import Role, User
 
@@ -59,6 +68,22 @@ LONG_PROBLEM = Problem(
 )
 
 
+FIREWALL = Problem(
+    code="reach-timeout",
+    severity=Severity.WARNING,
+    explanation="mail.example.com (203.0.113.7) does not answer on TCP port 80.",
+    remedy=("On the router, forward TCP port 80 to port 8080 of 192.168.1.20, from every source.",),
+    detail="203.0.113.7:80: timed out after 4 s",
+    retryable=True,
+)
+NO_HAIRPIN = Problem(
+    code="reach-unknown",
+    severity=Severity.INFO,
+    explanation="Whether the port is open cannot be seen from inside this network.",
+    remedy=("Press Test and obtain certificate: the staging test looks from outside.",),
+)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scene:
     """Who looks, and at which addresses."""
@@ -72,6 +97,7 @@ COMMON = (
     "/gateways/",
     "/gateways/add/",
     "/settings/network/",
+    "/guidance/",
     "/certificates/",
     "/certificates/import/",
     "/warnings/",
@@ -158,6 +184,43 @@ def held_back() -> Scene:
     )
 
 
+def looking() -> Scene:
+    """Preflights that wait, run, have found something and have come to nothing; and evidence."""
+    viewer, now = _administrator("anna.becker"), timezone.now()
+    _alive()
+    second = datetime.timedelta(seconds=1)
+    # As in :func:`_alive`: the pages are looked at for longer than a preflight may take.
+    ahead = now + Preflight.ABANDONED_AFTER - second
+    found = _gateway("found", "mail.example.com", ["smtp.example.com"])
+    _preflight(found, [FIREWALL, NO_HAIRPIN], at=now - 2 * second, established=SEEN)
+    running = _gateway("running", "mail.example.org", [])
+    row = _preflight(running, [], at=ahead, established=())
+    Preflight.objects.filter(pk=row.pk).update(
+        finished_at=None, step=2, steps=3, progress="Asking the DNS and the challenge port"
+    )
+    queued = _gateway("queued", "mail.example.net", [])
+    row = _preflight(queued, [], at=now - 7 * second, established=())
+    Preflight.objects.filter(pk=row.pk).update(finished_at=None, taken_at=None)
+    dead = _gateway("dead", "mail.example.info", [])
+    row = _preflight(dead, [], at=now - DAY, established=())
+    Preflight.objects.filter(pk=row.pk).update(finished_at=None)
+    failed = _issuance(found, State.FAILED, ago=DAY, problem=CLOSED_PORT)
+    visit(failed, 4)
+    watched = _issuance(dead, State.FAILED, ago=DAY / 2, problem=CLOSED_PORT)
+    visit(watched, 0)
+    first = _issuance(running, State.PREFLIGHT, ago=second)
+    Preflight.objects.filter(issuance=first).update(
+        started_at=ahead,
+        taken_at=ahead,
+        finished_at=None,
+        step=1,
+        steps=3,
+        progress="Looking at the names, the clock and this machine's addresses",
+    )
+    rows = (found, running, queued, dead, failed, watched, first)
+    return Scene(viewer, tuple(path for row in rows for path in _paths(row)))
+
+
 def overfull() -> Scene:
     """A hundred names, labels as long as they may be, and a CA with much to say."""
     viewer = _administrator("w" * 150)
@@ -173,6 +236,16 @@ def overfull() -> Scene:
         _gateway(f"g{number}", f"mail{number}.customer.example.net", [])
     busy = _gateway("busy", "mail.busy.example.net", [])
     running = _issuance(busy, State.PRODUCTION, ago=datetime.timedelta(seconds=30))
+    Preflight.objects.filter(issuance=failed).delete()
+    many = [dataclasses.replace(LONG_PROBLEM, code=f"finding-{number}") for number in range(30)]
+    _preflight(
+        gateway,
+        many,
+        at=timezone.now() - DAY,
+        issuance=failed,
+        established=tuple(("dns-public", f"{LONG_NAME}: {LONG_WORDS[:300]}") for _ in range(40)),
+    )
+    visit(failed, 70, host=LONG_WORDS[:255], user_agent=f"<b>{LONG_WORDS}"[:200])
     _events(gateway, failed, 110, suffix=f" {LONG_NAME} {LONG_WORDS}")
     return Scene(
         viewer,
@@ -207,7 +280,8 @@ def _rehearsal(gateway: Gateway, state: State) -> Issuance:
 def _paths(row: Gateway | Issuance | Certificate) -> tuple[str, ...]:
     match row:
         case Gateway():
-            return (f"/gateways/{row.slug}/", f"/gateways/{row.slug}/settings/")
+            own = f"/gateways/{row.slug}/"
+            return (own, f"{own}settings/", f"{own}guidance/", f"{own}guidance/request/")
         case Issuance():
             return (f"/issuances/{row.pk}/",)
         case Certificate():
@@ -260,10 +334,10 @@ def _issuance(
         identifier_set=identifier_set(gateway.names),
         key_type=gateway.key_type,
         problem_facts=problem.to_json() if problem else None,
-        findings=[problem.to_json()] if problem else [],
         started_at=begun,
         finished_at=begun + datetime.timedelta(seconds=3) if state.is_terminal else None,
     )
+    _preflight(gateway, [problem] if problem else [], at=begun, issuance=issuance)
     last = {State.DONE: 4, State.FAILED: 2}.get(state, 3)
     for number, stage in enumerate(STAGES[:last]):
         is_last = number == last - 1
@@ -279,6 +353,63 @@ def _issuance(
             else begun + datetime.timedelta(seconds=number + 0.4),
         )
     return issuance
+
+
+def visit(issuance: Issuance, count: int, **texts: str) -> None:
+    """An order of the issuance, and so many requests for its token from different networks."""
+    token = f"token-of-issuance-{issuance.pk}-alone"
+    end = issuance.finished_at or timezone.now()
+    account, _ = Account.objects.get_or_create(directory_url="https://ca.example.org/")
+    order = Order.objects.create(
+        issuance=issuance,
+        account=account,
+        environment=Environment.STAGING,
+        status=OrderStatus.INVALID,
+        challenge_tokens=[token],
+        tokens_withdrawn_at=end,
+        was_watched=True,
+    )
+    Order.objects.filter(pk=order.pk).update(created_at=issuance.started_at)
+    told = {"host": issuance.names[0], "user_agent": "Mozilla/5.0 (validation server)"} | texts
+    for number in range(count):
+        ValidationRequest.objects.create(
+            token=token,
+            is_known=True,
+            received_at=issuance.started_at + datetime.timedelta(seconds=1 + number / 100),
+            address=f"2600:1f14:{number:x}:aaaa:bbbb:cccc:dddd:eeee"
+            if number % 2
+            else "23.178.1.9",
+            **told,
+        )
+
+
+SEEN = (
+    ("names-usable", "All names are full hostnames that a public CA can issue for."),
+    ("dns-public", "In the public DNS mail.example.com leads to 203.0.113.7."),
+    ("port-served", "Port 8080 of this machine (192.168.1.20) is served by the challenge service."),
+    ("ca-reachable", "The CA's two environments answer."),
+)
+
+
+def _preflight(
+    gateway: Gateway,
+    findings: list[Problem],
+    *,
+    at: datetime.datetime,
+    issuance: Issuance | None = None,
+    established: tuple[tuple[str, str], ...] = SEEN,
+) -> Preflight:
+    return Preflight.objects.create(
+        gateway=gateway,
+        issuance=issuance,
+        names=gateway.names,
+        findings=[finding.to_json() for finding in findings],
+        established=established,
+        addresses={"mail.example.com": ["203.0.113.7"]},
+        started_at=at,
+        taken_at=at,
+        finished_at=at + datetime.timedelta(seconds=2.4),
+    )
 
 
 def _certificate(

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from certificates.models import Issuance
+from certificates.models import Issuance, Preflight
 from certificates.policy.issuance import State
 from tests.browser import scenes
 from tests.browser.conftest import OpenAs
@@ -31,7 +31,7 @@ def test_a_running_issuance_follows_its_row_and_stops_asking_at_the_end(open_as:
 def test_what_was_unfolded_stays_so_while_the_issuance_goes_on(open_as: OpenAs) -> None:
     scene = scenes.overfull()
     running = Issuance.objects.get(state=State.PRODUCTION)
-    Issuance.objects.filter(pk=running.pk).update(findings=[scenes.CLOSED_PORT.to_json()])
+    Preflight.objects.filter(issuance=running).update(findings=[scenes.CLOSED_PORT.to_json()])
     page = open_as(scene.viewer)
     page.goto(f"/issuances/{running.pk}/")
     page.get_by_text("Technical detail").first.click()

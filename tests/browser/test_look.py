@@ -66,7 +66,14 @@ def violations(page: Page) -> list[str]:
 
 
 @pytest.fixture(
-    params=[scenes.empty, scenes.ordinary, scenes.manual, scenes.held_back, scenes.overfull]
+    params=[
+        scenes.empty,
+        scenes.ordinary,
+        scenes.manual,
+        scenes.held_back,
+        scenes.looking,
+        scenes.overfull,
+    ]
 )
 def scene(request: pytest.FixtureRequest) -> Scene:
     """One of the scenes, in the database."""

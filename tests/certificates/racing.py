@@ -20,7 +20,16 @@ from django.conf import settings
 from django.db import connections, transaction
 from django.utils import timezone
 
-from certificates import accounts, budget, directories, issuing, leases, renewing, requesting
+from certificates import (
+    accounts,
+    budget,
+    directories,
+    issuing,
+    leases,
+    preflighting,
+    renewing,
+    requesting,
+)
 from certificates.models import (
     Certificate,
     Directory,
@@ -29,10 +38,13 @@ from certificates.models import (
     Issuance,
     LimitUse,
     Order,
+    Preflight,
     Trigger,
 )
 from certificates.policy.issuance import Environment, State
 from certificates.policy.limits import Limit
+from challenges import preflight
+from challenges.preflight.report import Report
 from gateway_admin import claiming, data_directory
 from gateway_admin.models import User
 from tests.certificates.engine import DAY, HOUR, use
@@ -150,6 +162,19 @@ def finalize_or_cancel(number: int) -> list[object]:
     return race(compete)
 
 
+def begin_preflight(gateway: Gateway) -> list[object]:
+    """Everybody presses the button of the same gateway's preflight."""
+    return race(lambda _: preflighting.begin(gateway, timezone.now()).pk)
+
+
+def carry_preflight_out(gateway: Gateway) -> list[object]:
+    """Everybody takes the same preflight, whose checks find nothing."""
+    preflight.run = lambda *_, **__: Report()
+    row = preflighting.begin(gateway, timezone.now())
+    done = race(lambda _: preflighting.carry_out(row.pk))
+    return [*done, Preflight.objects.filter(gateway=gateway, finished_at__isnull=False).count()]
+
+
 def claim() -> list[object]:
     """Everybody claims the console with the right token."""
     User.objects.all().delete()
@@ -178,6 +203,8 @@ def main() -> None:
         Issuance.objects.filter(gateway=gateway).delete()
         note("lease", lease(make_issuance(gateway, State.WAITING)))
         note("claim", claim())
+        note("begin_preflight", begin_preflight(gateway))
+        note("carry_preflight_out", carry_preflight_out(gateway))
         note("request_twins", request_twins(number))
         note("last_order", last_order(gateway))
         note("slot", slot())

@@ -41,11 +41,16 @@ def row() -> Directory:
 @pytest.mark.django_db
 def test_what_the_ca_offers_is_kept_for_the_pages(cas: SmallCas) -> None:
     ca = cas.production
-    meta = {"termsOfService": "https://ca.example/terms", "profiles": {"shortlived": "Six days."}}
+    meta = {
+        "termsOfService": "https://ca.example/terms",
+        "profiles": {"shortlived": "Six days."},
+        "caaIdentities": ["ca.example"],
+    }
     ca.instead["directory"] = Reply(ca.directory(meta=meta))
     found = directories.ask(ca.url, NOW)
     assert found.terms_of_service == "https://ca.example/terms"
     assert row().profiles == {"shortlived": "Six days."}
+    assert row().caa_identities == ["ca.example"]
     assert row().has_renewal_information
     assert row().read_at == NOW
     ca.instead["directory"] = Reply(ca.directory(renewalInfo=None))

@@ -49,6 +49,13 @@ def test_of_several_who_want_the_same_at_once_one_gets_it(
         assert len(round_) == THREADS
         assert len({*round_}) == 1
         assert isinstance(round_[0], int)
+    for round_ in results["begin_preflight"]:
+        assert len(round_) == THREADS
+        assert len({*round_}) == 1
+        assert isinstance(round_[0], int)
+    for *carried, ended in results["carry_preflight_out"]:
+        assert sorted(carried) == [False] * (THREADS - 1) + [True]
+        assert ended == 1
     for round_ in results["request_twins"]:
         assert round_.count("ProblemError") == THREADS - 1
     for round_ in results["last_order"]:

@@ -10,10 +10,11 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from certificates import leases, tasks
+from certificates import leases, preflighting, tasks
 from certificates.models import (
     Certificate,
     Component,
+    Event,
     Gateway,
     Heartbeat,
     Issuance,
@@ -179,6 +180,26 @@ def test_without_a_broker_the_row_waits_for_the_sweep(
         issuance = ask(gateway)
         tasks.enqueue_advance(issuance.pk)
     assert list(leases.due(timezone.now())) == [issuance]
+
+
+def test_a_preflight_is_carried_out_once_by_its_task(gateway: Gateway, cas: SmallCas) -> None:
+    row = preflighting.begin(gateway, timezone.now())
+    for _ in range(2):
+        tasks.preflight(row.pk)
+    tasks.preflight(4711)
+    row.refresh_from_db()
+    assert row.has_ended
+    assert Event.objects.filter(code="preflight-done").count() == 1
+
+
+@pytest.mark.django_db
+def test_the_sweep_ends_preflights_that_nobody_carries_out(
+    gateway: Gateway, messages: Messages
+) -> None:
+    row = preflighting.begin(gateway, timezone.now() - MINUTE)
+    tasks.sweep()
+    row.refresh_from_db()
+    assert [each.code for each in row.problems] == ["preflight-abandoned"]
 
 
 @pytest.mark.usefixtures("data_dir")

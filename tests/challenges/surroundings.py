@@ -8,7 +8,6 @@ from typing import Any
 from challenges.preflight import Surroundings
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-BUILT = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def surroundings(**facts: Any) -> Surroundings:
@@ -22,6 +21,6 @@ def surroundings(**facts: Any) -> Surroundings:
         "directory_urls": (),
         "ca_bundle": None,
         "now": NOW,
-        "built_at": BUILT,
+        "system_resolvers": (),
     }
     return Surroundings(**(chosen | facts))

@@ -12,10 +12,10 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from certificates.policy import acme_meanings, acme_problems
+from certificates.policy import acme_kinds, acme_meanings, acme_problems
 from certificates.policy.health import Part
-from challenges.preflight.addresses import Kind
-from challenges.preflight.directory import Outcome
+from challenges.preflight.asking import Outcome
+from challenges.preflight.classify import Kind as Stranger
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGES = ("certificates", "challenges", "gateway_admin")
@@ -23,11 +23,18 @@ PACKAGES = ("certificates", "challenges", "gateway_admin")
 # The f-strings, a star for each part that is filled in, and what they stand for.
 EXPANSIONS: dict[str, frozenset[str]] = {
     "acme-*": frozenset(
-        f"acme-{acme_problems.kebab(kind)}" for kind in (*acme_meanings.MEANINGS, "unknown")
+        f"acme-{slug}"
+        for slug in (
+            *(acme_problems.kebab(kind) for kind in acme_meanings.MEANINGS),
+            *(kind.value for kind in acme_kinds.Kind),
+            "unknown",
+        )
     ),
-    "address-*": frozenset(f"address-{kind.value}" for kind in Kind if kind is not Kind.PUBLIC),
     "directory-*": frozenset(
         f"directory-{outcome.value}" for outcome in Outcome if outcome is not Outcome.FOUND
+    ),
+    "public-port-*": frozenset(
+        f"public-port-{stranger.value}" for stranger in Stranger if stranger is not Stranger.OURS
     ),
     "*-down": frozenset(f"{part.value.replace('_', '-')}-down" for part in Part),
 }

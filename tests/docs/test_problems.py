@@ -32,7 +32,9 @@ def test_no_code_is_listed_twice() -> None:
 
 
 def test_every_code_is_in_kebab_case() -> None:
-    assert [code for code in all_codes() if not re.fullmatch(r"[a-z]+(-[a-z]+)*", code)] == []
+    assert [
+        code for code in all_codes() if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", code)
+    ] == []
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
@@ -20,10 +21,12 @@ from certificates.models import (
     Gateway,
     Issuance,
     LimitUse,
+    Preflight,
 )
 from certificates.policy.issuance import Environment, State
 from certificates.policy.limits import Limit
 from certificates.policy.names import identifier_set
+from challenges.preflight.report import Established, Fact, Report
 from challenges.problems import Problem, ProblemError, Severity
 from gateway_admin.management.commands import (
     accept_clock,
@@ -51,6 +54,7 @@ from tests.console import make_certificate, make_gateway, make_issuance
 
 __all__ = ["cas", "forgetful_clock", "serving_cas", "travel"]
 
+HINT = Problem("hint", Severity.INFO, "Something is good to know.")
 PERMANENT = Problem("acme-caa", Severity.ERROR, "A CAA record forbids it.", ("Remove it.",))
 
 
@@ -128,13 +132,46 @@ def test_a_preflight_at_a_wrong_time_says_so_and_asks_no_ca(
 ) -> None:
     clock.note(timezone.now())
     answer, _ = carried_out(preflight.Command, gateway.slug)
-    assert (len(cas.staging.asked), len(cas.production.asked)) == (1, 1)
+    before = cas.asked
     assert "clock-implausible" not in {each["code"] for each in answer["findings"]}
 
     travel.shift(-2 * DAY)
     answer, _ = carried_out(preflight.Command, gateway.slug)
     assert answer["findings"][0]["code"] == "clock-implausible"
-    assert cas.asked == 2
+    assert cas.asked == before
+
+
+def test_a_preflight_says_what_it_found_and_what_is_right(
+    gateway: Gateway, cas: SmallCas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = Established(Fact.DNS_PUBLIC, "The name leads here.")
+    said = Report((HINT, PERMANENT), (seen,))
+    monkeypatch.setattr("challenges.preflight.run", lambda *_, **__: said)
+    answer, errors = carried_out(preflight.Command, gateway.slug)
+
+    assert [each["code"] for each in answer["findings"]] == ["acme-caa", "hint"]
+    assert {"fact": "dns-public", "sentence": "The name leads here."} in answer["established"]
+    assert answer["finished_at"].endswith("Z")
+    assert errors == ""
+    assert Preflight.objects.get().has_ended
+
+
+def test_a_preflight_on_a_terminal_shows_its_progress_and_remedies(
+    gateway: Gateway, cas: SmallCas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(_: object, progress: Callable[[int, int, str], None]) -> Report:
+        progress(1, 3, "Asking the DNS")
+        return Report((PERMANENT,))
+
+    monkeypatch.setattr("challenges.preflight.run", run)
+    out, err = StringIO(), StringIO()
+    err.isatty = lambda: True  # type: ignore[method-assign]
+    command = preflight.Command(stdout=out, stderr=err)
+    command.carry_out({"gateway": None, "json": False})
+
+    assert "1 of 3: Asking the DNS\n" in err.getvalue()
+    assert "\x1b" not in err.getvalue()
+    assert out.getvalue().startswith("error: A CAA record forbids it.\n  1. Remove it.\nok: ")
 
 
 # cancel_issuance

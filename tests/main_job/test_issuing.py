@@ -148,13 +148,14 @@ def test_a_refused_challenge_ends_in_staging_and_trying_again_succeeds(
 
         assert refused.returncode == 1
         assert "TCP port 80" in refused.stderr
-        assert '"code": "acme-connection"' in refused.stdout
+        assert '"code": "acme-connection-refused"' in refused.stdout
         assert authorities.production.issued_count() == 0
         assert not (product.data_dir / "live" / "default").exists()
         (gateway,) = product.json("status")["gateways"]
         assert gateway["last_issuance"]["state"] == "failed"
         assert any(
-            warning["code"] == "acme-connection" for warning in product.json("warnings")["warnings"]
+            warning["code"] == "acme-connection-refused"
+            for warning in product.json("warnings")["warnings"]
         )
 
         product.manage("configure", "--challenge-port", str(authorities.http_port))

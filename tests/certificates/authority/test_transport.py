@@ -141,6 +141,15 @@ def test_renewal_information_elsewhere_is_taken_for_none(ca: Ca, address: object
     assert fetch_directory(ca.url, ca.bundle).renewal_info == ""
 
 
+def test_the_names_of_the_ca_in_caa_records_are_read_and_nothing_else(ca: Ca) -> None:
+    assert fetch_directory(ca.url, ca.bundle).caa_identities == ()
+    said = ["CA.example.", "ca.example/x", 5, None, "a" * 300, "issuer", *["more.example"] * 50]
+    ca.answers["/directory"] = Reply(ca.directory(meta={"caaIdentities": said}))
+    found = fetch_directory(ca.url, ca.bundle).caa_identities
+    assert found[:3] == ("ca.example", "issuer", "more.example")
+    assert len(found) == 10
+
+
 @pytest.mark.parametrize("meta", [5, "x", [], {"termsOfService": {}, "profiles": 5}])
 def test_a_directory_whose_meta_is_nonsense_is_one_as_well(ca: Ca, meta: object) -> None:
     ca.answers["/directory"] = Reply(ca.directory(meta=meta))

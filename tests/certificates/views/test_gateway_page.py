@@ -6,18 +6,14 @@ import re
 from http import HTTPStatus
 
 import pytest
-import time_machine
 from django.test import Client
-from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from certificates import clock, deploying, tasks
+from certificates import deploying, tasks
 from certificates.models import CertificateSource, Event, Gateway, Issuance, Origin, Trigger
 from certificates.policy.acme_problems import CaProblem, Surroundings, explain
 from certificates.policy.issuance import State
-from challenges import preflight
 from challenges.problems import Problem, ProblemError, Severity
-from tests.certificates.engine import DAY, SmallCas
 from tests.console import make_certificate, make_issuance
 
 PAGE = "/gateways/default/"
@@ -126,49 +122,6 @@ def test_a_failure_is_shown_once_with_its_reason_and_try_again(
     assert "Try again" in text
     assert "<script>" not in text.replace("<script src", "")
     assert PROBLEM not in page.context["summary"].warnings
-
-
-def test_the_preflight_runs_in_the_request_and_stores_nothing(
-    administrator: Client, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[preflight.Surroundings] = []
-
-    def run(surroundings: preflight.Surroundings) -> list[Problem]:
-        asked.append(surroundings)
-        return [PROBLEM]
-
-    monkeypatch.setattr(preflight, "run", run)
-    page = administrator.post(PREFLIGHT)
-
-    assert page.status_code == HTTPStatus.OK
-    assert asked[0].hostnames == tuple(gateway.names)
-    assert page.context["findings"] == [PROBLEM]
-    assert PROBLEM.explanation in page.content.decode()
-    assert not Issuance.objects.exists()
-
-
-@pytest.mark.usefixtures("gateway")
-def test_a_preflight_that_finds_nothing_says_so(
-    administrator: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(preflight, "run", lambda _surroundings: [])
-    page = administrator.post(PREFLIGHT)
-
-    assert page.context["findings"] == []
-    assert "Nothing was found" in page.content.decode()
-
-
-@pytest.mark.usefixtures("gateway")
-def test_a_preflight_at_a_wrong_time_says_so_first_and_asks_no_ca(
-    travel: time_machine.Traveller, cas: SmallCas, administrator: Client
-) -> None:
-    clock.note(timezone.now())
-    travel.shift(-DAY)
-    page = administrator.post(PREFLIGHT)
-
-    assert page.context["findings"][0].code == "clock-implausible"
-    assert page.context["findings"][0].explanation in page.content.decode()
-    assert cas.asked == 0
 
 
 def test_the_address_at_which_the_ca_ends_a_pause_is_text_and_no_link(

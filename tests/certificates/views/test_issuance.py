@@ -13,7 +13,7 @@ from certificates import events
 from certificates.models import Gateway, Stage, StageState
 from certificates.policy.issuance import State
 from tests.certificates.views.test_gateway_page import PROBLEM
-from tests.console import HTMX, make_certificate, make_issuance
+from tests.console import HTMX, make_certificate, make_issuance, make_preflight
 
 
 def test_the_page_holds_the_part_that_htmx_fetches(administrator: Client, gateway: Gateway) -> None:
@@ -68,14 +68,13 @@ def test_the_four_stages_are_always_there_with_their_times(
 def test_a_failure_shows_reason_remedy_and_try_again(
     administrator: Client, gateway: Gateway
 ) -> None:
-    issuance = make_issuance(
-        gateway, State.FAILED, problem_facts=PROBLEM.to_json(), findings=[PROBLEM.to_json()]
-    )
+    issuance = make_issuance(gateway, State.FAILED, problem_facts=PROBLEM.to_json())
+    make_preflight(gateway, [PROBLEM], issuance=issuance)
     page = administrator.get(f"/issuances/{issuance.pk}/")
     text = page.content.decode()
 
     assert page.context["problem"] == PROBLEM
-    assert page.context["findings"] == [PROBLEM]
+    assert page.context["preflight"].problems == [PROBLEM]
     assert page.context["can_retry"] is True
     assert PROBLEM.explanation in text
     assert PROBLEM.remedy[0] in text

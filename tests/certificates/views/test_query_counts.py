@@ -12,7 +12,15 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from certificates import clock, heartbeats
-from certificates.models import Certificate, Component, Event, Gateway, Issuance, Trigger
+from certificates.models import (
+    Certificate,
+    Component,
+    Event,
+    Gateway,
+    Issuance,
+    Preflight,
+    Trigger,
+)
 from certificates.policy.issuance import Course, State
 from challenges.models import ChallengeListener, NetworkSettings
 from tests.certificates.views.test_gateway_page import PROBLEM
@@ -66,6 +74,17 @@ def much(db: None) -> Gateway:
     )
     for certificate in Certificate.objects.filter(gateway__pk__gt=first.pk):
         Gateway.objects.filter(pk=certificate.gateway_id).update(selected_certificate=certificate)
+    Preflight.objects.bulk_create(
+        Preflight(
+            gateway=gateway,
+            names=gateway.names,
+            findings=[PROBLEM.to_json()],
+            started_at=now - datetime.timedelta(days=age),
+            finished_at=now,
+        )
+        for gateway in Gateway.objects.filter(slug__startswith="g7")
+        for age in range(20)
+    )
     Event.objects.bulk_create(
         Event(at=now, gateway=gateways[number % GATEWAYS], code="test", message=f"Line {number}.")
         for number in range(EVENTS)
@@ -128,6 +147,17 @@ def test_the_part_of_an_issuance_that_is_fetched_every_second_asks_little(
 
     assert part.context["can_cancel"]
     assert len(captured) <= 5
+
+
+@pytest.mark.usefixtures("much")
+def test_the_part_of_a_preflight_that_is_fetched_every_second_asks_little(
+    administrator: Client,
+) -> None:
+    with CaptureQueriesContext(connection) as captured:
+        part = administrator.get("/gateways/g7/", headers=HTMX)
+
+    assert part.context["preflight"].problems == [PROBLEM]
+    assert len(captured) <= 3
 
 
 @pytest.mark.usefixtures("much")

@@ -1,0 +1,291 @@
+"""Which step of the guidance a fact confirms and a finding speaks against. Pure.
+
+Facts come by their codes, which are those of ``challenges.preflight.report.Fact``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+
+from challenges.problems import Problem, Severity
+
+
+class Step(enum.StrEnum):
+    """What has to be so before a CA can validate the names, in either scenario."""
+
+    ROUTER_ADDRESS = "router-address"
+    LAN_ADDRESS = "lan-address"
+    PORT_FORWARDING = "port-forwarding"
+    PUBLIC_ADDRESS = "public-address"
+    FIREWALL = "firewall"
+    PUBLIC_DNS = "public-dns"
+    LOCAL_DNS = "local-dns"
+    NAMES = "names"
+    CHALLENGE_PORT = "challenge-port"
+    CAA = "caa"
+    AUTHORITY = "authority"
+    CLOCK = "clock"
+    STORAGE = "storage"
+    ORDERS = "orders"
+
+    @property
+    def anchor(self) -> str:
+        """Its place on the page: the same for what is the same thing in both scenarios."""
+        return _ANCHORS.get(self, self.value)
+
+
+_ANCHORS = {
+    Step.PORT_FORWARDING: "way-in",
+    Step.FIREWALL: "way-in",
+    Step.ROUTER_ADDRESS: "public-address",
+}
+
+
+class Standing(enum.StrEnum):
+    """What is known of a step. ``UNVERIFIABLE``: no look from here can ever tell."""
+
+    VERIFIED = "verified"
+    CONTRADICTED = "contradicted"
+    DOUBTFUL = "doubtful"
+    UNVERIFIED = "unverified"
+    UNVERIFIABLE = "unverifiable"
+
+    @property
+    def tone(self) -> str:
+        """Good, bad, attention or neutral."""
+        return _TONES.get(self, "neutral")
+
+
+_TONES = {
+    Standing.VERIFIED: "good",
+    Standing.CONTRADICTED: "bad",
+    Standing.DOUBTFUL: "attention",
+}
+LAN, EXTERNAL = "lan", "external"
+# In the order in which they are carried out.
+STEPS = {
+    LAN: (
+        Step.ROUTER_ADDRESS,
+        Step.LAN_ADDRESS,
+        Step.PORT_FORWARDING,
+        Step.PUBLIC_DNS,
+        Step.LOCAL_DNS,
+    ),
+    EXTERNAL: (Step.PUBLIC_ADDRESS, Step.FIREWALL, Step.PUBLIC_DNS),
+}
+# What nobody has to do where all is well, and the preflight looks at as well.
+CHECKS = (
+    Step.NAMES,
+    Step.CAA,
+    Step.CHALLENGE_PORT,
+    Step.AUTHORITY,
+    Step.CLOCK,
+    Step.STORAGE,
+    Step.ORDERS,
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rule:
+    """What tells about a step.
+
+    ``confirmed_by`` are facts of which one is enough, ``shown_by`` facts that say something
+    about it and prove nothing. ``by_staging``: a passed staging test, which looks from outside,
+    proves it whatever a look from here has said before.
+    """
+
+    confirmed_by: frozenset[str] = frozenset()
+    shown_by: frozenset[str] = frozenset()
+    by_staging: bool = False
+
+    @property
+    def facts(self) -> frozenset[str]:
+        """Every fact that is worth saying at this step."""
+        return self.confirmed_by | self.shown_by
+
+
+# An address that is the same today may be another one tomorrow: nothing confirms a static one.
+RULES = {
+    Step.ROUTER_ADDRESS: Rule(),
+    Step.LAN_ADDRESS: Rule(shown_by=frozenset({"machine-address"})),
+    Step.PUBLIC_ADDRESS: Rule(shown_by=frozenset({"machine-address"})),
+    Step.PORT_FORWARDING: Rule(
+        frozenset({"port-public"}), frozenset({"port-on-lan"}), by_staging=True
+    ),
+    Step.FIREWALL: Rule(frozenset({"port-public"}), frozenset({"port-served"}), by_staging=True),
+    Step.PUBLIC_DNS: Rule(frozenset({"dns-public"}), by_staging=True),
+    Step.LOCAL_DNS: Rule(frozenset({"dns-local"})),
+    Step.NAMES: Rule(frozenset({"names-usable"}), by_staging=True),
+    Step.CHALLENGE_PORT: Rule(frozenset({"port-served"}), frozenset({"port-on-lan"})),
+    Step.CAA: Rule(frozenset({"caa-allows"}), by_staging=True),
+    Step.AUTHORITY: Rule(frozenset({"ca-reachable"})),
+    Step.CLOCK: Rule(frozenset({"clock-right"})),
+    Step.STORAGE: Rule(frozenset({"storage-ready"})),
+    Step.ORDERS: Rule(frozenset({"order-allowed"})),
+}
+
+_WAY_IN = (Step.PORT_FORWARDING, Step.FIREWALL)
+_ADDRESS = (Step.ROUTER_ADDRESS, Step.PUBLIC_ADDRESS)
+_DNS = (Step.PUBLIC_DNS, Step.PUBLIC_DNS)
+# How a Problem's code begins, and the step it belongs to behind a router and without one. The
+# longest beginning decides.
+BY_CODE: dict[str, tuple[Step, Step]] = {
+    "hostname-": (Step.NAMES, Step.NAMES),
+    "clock-": (Step.CLOCK, Step.CLOCK),
+    "dns-": _DNS,
+    "dns-local": (Step.LOCAL_DNS, Step.PUBLIC_DNS),
+    "dns-split": (Step.LOCAL_DNS, Step.PUBLIC_DNS),
+    "address-": _DNS,
+    "address-carrier-nat": _ADDRESS,
+    "addresses-": _DNS,
+    "machine-no-address": (Step.LAN_ADDRESS, Step.PUBLIC_ADDRESS),
+    "caa-": (Step.CAA, Step.CAA),
+    "scenario-": _ADDRESS,
+    "public-port-": _WAY_IN,
+    # Let's Encrypt tries IPv6 first, so what is wrong there closes the way in.
+    "ipv6-": _WAY_IN,
+    "challenge-": (Step.CHALLENGE_PORT, Step.CHALLENGE_PORT),
+    "challenge-port-not-public": (Step.CHALLENGE_PORT, Step.FIREWALL),
+    "directory-": (Step.AUTHORITY, Step.AUTHORITY),
+    "disk-": (Step.STORAGE, Step.STORAGE),
+    "data-directory-": (Step.STORAGE, Step.STORAGE),
+    "rate-budget-": (Step.ORDERS, Step.ORDERS),
+    "automatic-attempts-": (Step.ORDERS, Step.ORDERS),
+    "renewal-": (Step.ORDERS, Step.ORDERS),
+    "ca-": (Step.ORDERS, Step.ORDERS),
+    "acme-connection": _WAY_IN,
+    "acme-unauthorized": _WAY_IN,
+    "acme-incorrect-response": _WAY_IN,
+    "acme-tls": _WAY_IN,
+    "acme-network-unreachable": _WAY_IN,
+    "acme-timeout": _WAY_IN,
+    "acme-answer-": _WAY_IN,
+    "acme-port-": _WAY_IN,
+    "acme-redirect-": _WAY_IN,
+    "acme-too-many-redirects": _WAY_IN,
+    "acme-http-": _WAY_IN,
+    "acme-wrong-content": _WAY_IN,
+    "acme-perspective-failed": _WAY_IN,
+    "acme-name-": (Step.NAMES, Step.NAMES),
+    "acme-limit-": (Step.ORDERS, Step.ORDERS),
+    "acme-dns": _DNS,
+    "acme-caa": (Step.CAA, Step.CAA),
+    "acme-rejected-identifier": (Step.NAMES, Step.NAMES),
+    "acme-unsupported-identifier": (Step.NAMES, Step.NAMES),
+}
+
+
+def step_of(code: str, scenario: str) -> Step | None:
+    """The step of that scenario that a Problem of this code is about; None for all others."""
+    known = [beginning for beginning in BY_CODE if code.startswith(beginning)]
+    if not known:
+        return None
+    behind_router, without = BY_CODE[max(known, key=len)]
+    return behind_router if scenario == LAN else without
+
+
+def anchor_of(code: str) -> str:
+    """The anchor of the step that a Problem of this code is about; empty where there is none."""
+    step = step_of(code, LAN)
+    return step.anchor if step else ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Seen:
+    """What has been observed of the present names and settings.
+
+    ``established`` are pairs of a fact's code and a sentence, ``looked_at`` when the preflight
+    began that found them; ``staging_passed_at`` when the staging test of these names passed last;
+    ``addresses`` those of each name in the public DNS.
+    """
+
+    established: tuple[tuple[str, str], ...] = ()
+    findings: tuple[Problem, ...] = ()
+    looked_at: datetime.datetime | None = None
+    staging_passed_at: datetime.datetime | None = None
+    addresses: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_staging_newer(self) -> bool:
+        """Whether the CA's own look is the later one."""
+        if self.staging_passed_at is None:
+            return False
+        return self.looked_at is None or self.staging_passed_at > self.looked_at
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Judgement:
+    """A step, what is known of it and since when, and what has been seen for and against it."""
+
+    step: Step
+    standing: Standing
+    at: datetime.datetime | None = None
+    by_staging: bool = False
+    sentences: tuple[str, ...] = ()
+    findings: tuple[Problem, ...] = ()
+
+
+def judge(step: Step, seen: Seen, scenario: str) -> Judgement:
+    """What is known of one step.
+
+    What speaks against it wins over what speaks for it: other names or addresses may be well. A
+    staging test that has passed later wins over both, and stands where the preflight is silent.
+    """
+    rule = RULES[step]
+    findings = tuple(each for each in seen.findings if step_of(each.code, scenario) is step)
+    sentences = tuple(said for fact, said in seen.established if fact in rule.facts)
+    staged = rule.by_staging and seen.staging_passed_at is not None
+    if staged and seen.is_staging_newer:
+        return Judgement(step, Standing.VERIFIED, seen.staging_passed_at, True, sentences)
+    severities = {finding.severity for finding in findings}
+    if Severity.ERROR in severities:
+        return Judgement(step, Standing.CONTRADICTED, seen.looked_at, False, sentences, findings)
+    if Severity.WARNING in severities:
+        return Judgement(step, Standing.DOUBTFUL, seen.looked_at, False, sentences, findings)
+    if staged:
+        return Judgement(step, Standing.VERIFIED, seen.staging_passed_at, True, sentences, findings)
+    standing = _without_objection(rule, seen, findings)
+    return Judgement(step, standing, seen.looked_at, False, sentences, findings)
+
+
+def _without_objection(rule: Rule, seen: Seen, findings: Sequence[Problem]) -> Standing:
+    if not rule.confirmed_by:
+        return Standing.UNVERIFIABLE
+    # What could not be told for one name leaves the whole step open.
+    is_open = any(finding.code.endswith("-unknown") for finding in findings)
+    is_confirmed = any(fact in rule.confirmed_by for fact, _said in seen.established)
+    return Standing.VERIFIED if is_confirmed and not is_open else Standing.UNVERIFIED
+
+
+def judge_all(steps: Iterable[Step], seen: Seen, scenario: str) -> tuple[Judgement, ...]:
+    """All of these steps, in their order."""
+    return tuple(judge(step, seen, scenario) for step in steps)
+
+
+def unplaced(seen: Seen, scenario: str) -> tuple[Problem, ...]:
+    """The findings that are about none of that scenario's steps and checks."""
+    shown = {*STEPS[scenario], *CHECKS}
+    return tuple(each for each in seen.findings if step_of(each.code, scenario) not in shown)
+
+
+# What they can act upon comes first.
+_FOR_THE_NETWORK_TEAM = (
+    "dns-public",
+    "port-public",
+    "port-on-lan",
+    "port-served",
+    "dns-local",
+    "machine-address",
+    "caa-allows",
+    "ca-reachable",
+)
+
+
+def for_the_network_team(established: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """The sentences that concern whoever runs router, firewall and DNS, in order of use."""
+    return tuple(
+        said for wanted in _FOR_THE_NETWORK_TEAM for fact, said in established if fact == wanted
+    )

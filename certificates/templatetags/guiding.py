@@ -1,0 +1,15 @@
+"""From a Problem to the step of the guidance that it is about."""
+
+from __future__ import annotations
+
+from django import template
+
+from certificates.policy import guidance
+
+register = template.Library()
+
+
+@register.filter
+def guidance_anchor(code: str) -> str:
+    """The anchor of that step; empty where no step is about a Problem of this code."""
+    return guidance.anchor_of(str(code))

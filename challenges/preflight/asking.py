@@ -1,0 +1,265 @@
+"""Asks for a CA's directory in the way in which the issuing itself does, and says what came of it.
+
+The same proxy, the same roots, the same rules for certificates; nothing is followed. Where the
+certificate shown is not trusted it looks a second time, without trust, only to tell whose it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import enum
+import errno
+import http.client
+import json
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import certifi
+import urllib3
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+from urllib3.exceptions import ConnectTimeoutError, ProxyError, ReadTimeoutError
+
+SECONDS = 5.0  # for each step: connecting, and waiting for an answer
+MOST_BYTES = 64 * 1024
+_NEEDED = frozenset({"newNonce", "newAccount", "newOrder"})
+_HEADERS = {"User-Agent": "gateway-admin (preflight)", "Accept-Encoding": "identity"}
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3}[^'\")]*)")
+# X509_V_ERR_CERT_NOT_YET_VALID, _HAS_EXPIRED and _HOSTNAME_MISMATCH of OpenSSL's x509_vfy.h.
+_TIME_ERRORS = frozenset({9, 10})
+_NAME_ERROR = 62
+
+
+class Outcome(enum.Enum):
+    """What came of asking for a directory. The values are the ends of the findings' codes."""
+
+    FOUND = "found"
+    NOT_HTTPS = "not-https"
+    NAME_UNKNOWN = "name-unknown"
+    REFUSED = "refused"
+    NO_ROUTE = "no-route"
+    SILENT = "silent"
+    PROXY_UNUSABLE = "proxy-unusable"
+    PROXY_UNREACHABLE = "proxy-unreachable"
+    PROXY_REFUSES = "proxy-refuses"
+    NOT_TRUSTED = "not-trusted"
+    OTHER_SERVER = "other-server"
+    CERTIFICATE_TIME = "certificate-time"
+    TLS_FAILED = "tls-failed"
+    BUNDLE_UNREADABLE = "bundle-unreadable"
+    STATUS = "status"
+    NOT_A_DIRECTORY = "not-a-directory"
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """Whose certificate a server shows, as it says itself."""
+
+    issuer: str
+    names: str
+    not_before: datetime
+    not_after: datetime
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """The outcome, the answer's Date header, and what an expert wants to see."""
+
+    outcome: Outcome
+    date: str = ""
+    detail: str = ""
+    status: str = ""
+    shown: Shown | None = None
+
+
+def fetch(url: str, ca_bundle: Path | None, proxy: str = "") -> Answer:
+    """GET the directory. Never raises for what the network or the server does."""
+    if not url.startswith("https://"):
+        return Answer(Outcome.NOT_HTTPS)
+    if proxy and urlsplit(_with_scheme(proxy)).scheme not in {"http", "https"}:
+        return Answer(Outcome.PROXY_UNUSABLE)
+    try:
+        context = _trusting(ca_bundle)
+    except OSError as error:
+        return Answer(Outcome.BUNDLE_UNREADABLE, detail=f"{ca_bundle}: {error.strerror or error}")
+    try:
+        with _get(url, context, proxy) as response:
+            return _read(response)
+    except Exception as error:  # urllib3 and http.client raise much more than they say
+        return _failed(error, url, proxy)
+
+
+@contextlib.contextmanager
+def _get(
+    url: str, context: ssl.SSLContext, proxy: str
+) -> Iterator[urllib3.response.BaseHTTPResponse]:
+    timeout = urllib3.Timeout(connect=SECONDS, read=SECONDS)
+    options: dict[str, Any] = {
+        "ssl_context": context,
+        "timeout": timeout,
+        "retries": False,
+        "maxsize": 1,
+    }
+    manager = _through(proxy, options) if proxy else urllib3.PoolManager(**options)
+    try:
+        with contextlib.closing(
+            manager.request("GET", url, headers=_HEADERS, redirect=False, preload_content=False)
+        ) as response:
+            yield response
+    finally:
+        manager.clear()
+
+
+def _through(proxy: str, options: dict[str, Any]) -> urllib3.ProxyManager:
+    return urllib3.ProxyManager(_with_scheme(proxy), proxy_headers=_credentials(proxy), **options)
+
+
+def _credentials(proxy: str) -> dict[str, str]:
+    """What the proxy's own URL says about who we are, for the proxy alone."""
+    parts = urlsplit(_with_scheme(proxy))
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return dict(urllib3.make_headers(proxy_basic_auth=f"{user}:{password}")) if user else {}
+
+
+def _with_scheme(proxy: str) -> str:
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _trusting(ca_bundle: Path | None) -> ssl.SSLContext:
+    # Not create_default_context(): its rules are stricter than those of the issuing.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False
+    roots = ca_bundle or Path(certifi.where())
+    if roots.is_dir():
+        context.load_verify_locations(capath=str(roots))
+    else:
+        context.load_verify_locations(cafile=str(roots))
+    return context
+
+
+def _read(response: urllib3.response.BaseHTTPResponse) -> Answer:
+    date = response.headers.get("Date", "")
+    if response.status != 200:
+        told = f"{response.status} {(response.reason or '')[:60]}".strip()
+        return Answer(Outcome.STATUS, date, f"HTTP {told}", told)
+    body = response.read(MOST_BYTES, decode_content=False)
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        document = None
+    if isinstance(document, dict) and document.keys() >= _NEEDED:
+        return Answer(Outcome.FOUND, date)
+    return Answer(Outcome.NOT_A_DIRECTORY, date, repr(body[:200]))
+
+
+def _failed(error: Exception, url: str, proxy: str) -> Answer:
+    detail = f"{type(error).__name__}: {error}"[:500]
+    causes = list(_causes(error))
+    if tunnel := _TUNNEL.search(" ".join(str(cause) for cause in causes)):
+        return Answer(Outcome.PROXY_REFUSES, detail=detail, status=tunnel[1].strip())
+    if any(isinstance(cause, ProxyError) for cause in causes):
+        return Answer(Outcome.PROXY_UNREACHABLE, detail=detail)
+    outcome = _outcome(causes)
+    if outcome not in {Outcome.NOT_TRUSTED, Outcome.OTHER_SERVER, Outcome.CERTIFICATE_TIME}:
+        return Answer(outcome, detail=detail)
+    shown, date = _look_without_trust(url, proxy)
+    return Answer(outcome, date, detail, shown=shown)
+
+
+def _outcome(causes: list[BaseException]) -> Outcome:
+    for cause in causes:
+        if isinstance(cause, socket.gaierror):
+            return Outcome.NAME_UNKNOWN
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            if cause.verify_code in _TIME_ERRORS:
+                return Outcome.CERTIFICATE_TIME
+            is_name = cause.verify_code == _NAME_ERROR
+            return Outcome.OTHER_SERVER if is_name else Outcome.NOT_TRUSTED
+        if isinstance(cause, (TimeoutError, ConnectTimeoutError, ReadTimeoutError)):
+            return Outcome.SILENT
+        if isinstance(cause, ssl.SSLError):
+            return Outcome.TLS_FAILED
+        if isinstance(cause, ConnectionError):
+            return Outcome.REFUSED
+        if isinstance(cause, OSError) and cause.errno in {errno.ENETUNREACH, errno.EHOSTUNREACH}:
+            return Outcome.NO_ROUTE
+    return Outcome.SILENT
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that it wraps, innermost first; each library keeps it elsewhere."""
+    seen: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if one in seen:
+            continue
+        seen.append(one)
+        inner = (*one.args, getattr(one, "reason", None), one.__cause__, one.__context__)
+        waiting += [cause for cause in inner if isinstance(cause, BaseException)]
+    return reversed(seen)
+
+
+def _look_without_trust(url: str, proxy: str) -> tuple[Shown | None, str]:
+    """The certificate that the server shows, and its Date header; sends nothing that is secret."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    connection = _connection(url, proxy, context)
+    try:
+        connection.connect()
+        certificate = connection.sock.getpeercert(binary_form=True)
+        connection.request("HEAD", urlsplit(url).path or "/", headers=_HEADERS)
+        date = connection.getresponse().getheader("Date") or ""
+        return (_describe(certificate) if certificate else None), date
+    except Exception:  # the first look has said what matters
+        return None, ""
+    finally:
+        connection.close()
+
+
+def _connection(url: str, proxy: str, context: ssl.SSLContext) -> http.client.HTTPSConnection:
+    # Not urllib3's, which warns of every connection without trust.
+    there, through = urlsplit(url), urlsplit(_with_scheme(proxy))
+    host, port = there.hostname or "", there.port or 443
+    if not proxy:
+        return http.client.HTTPSConnection(host, port, timeout=SECONDS, context=context)
+    connection = http.client.HTTPSConnection(
+        through.hostname or "", through.port or 80, timeout=SECONDS, context=context
+    )
+    connection.set_tunnel(host, port, headers=_credentials(proxy))
+    return connection
+
+
+def _describe(certificate: bytes) -> Shown:
+    found = x509.load_der_x509_certificate(certificate)
+    try:
+        alternative = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = ", ".join(alternative.get_values_for_type(x509.DNSName)[:3])
+    except x509.ExtensionNotFound:
+        names = _called(found.subject)
+    return Shown(
+        _called(found.issuer),
+        names[:100],
+        found.not_valid_before_utc,
+        found.not_valid_after_utc,
+    )
+
+
+def _called(name: x509.Name) -> str:
+    """The organisation and the common name, as far as there are any; printable."""
+    parts = [
+        str(attribute.value)
+        for kind in (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME)
+        for attribute in name.get_attributes_for_oid(kind)[:1]
+    ]
+    text = " ".join("".join(letter for letter in part if letter.isprintable()) for part in parts)
+    return text[:100] or "?"

@@ -1,0 +1,181 @@
+"""What is said when something else than this gateway answers on port 80 of a public address."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from challenges.ports import HTTP_PORT
+from challenges.preflight import advice
+from challenges.preflight.classify import Kind, Seen
+from challenges.preflight.surroundings import Address, Surroundings
+from challenges.problems import Problem, Severity
+
+_EXPLANATIONS = {
+    Kind.WRONG_TOKEN: gettext_noop(
+        "What comes back for %(names)s at %(address)s, port %(port)d, is not exactly this "
+        "gateway's answer: something in between changes it, or answers itself."
+    ),
+    Kind.OTHER_CONSOLE: gettext_noop(
+        "For %(names)s at %(address)s, port %(port)d, a challenge port answers, but not the "
+        "one of this console: it does not know what was published here."
+    ),
+    Kind.CONSOLE: gettext_noop(
+        "Port %(port)d of %(address)s (%(names)s) leads to a console's web pages, not to the "
+        "challenge port %(challenge_port)d."
+    ),
+    Kind.TO_HTTPS: gettext_noop(
+        "For %(names)s at %(address)s, port %(port)d redirects to %(what)s. Let's Encrypt "
+        "follows to port 443 of the same name, whatever certificate is there, and has to get "
+        "the token from that port."
+    ),
+    Kind.REDIRECTS: gettext_noop(
+        "For %(names)s at %(address)s, port %(port)d redirects to %(what)s, where this gateway "
+        "may not be the one that answers."
+    ),
+    Kind.CAPTIVE: gettext_noop(
+        "For %(names)s at %(address)s, port %(port)d, a sign-in page of the network answers "
+        "(%(what)s), so this machine does not reach the internet freely."
+    ),
+    Kind.CDN: gettext_noop(
+        "%(names)s leads to %(what)s at %(address)s, which answers in place of this gateway."
+    ),
+    Kind.BLOCKED: gettext_noop(
+        "For %(names)s at %(address)s, port %(port)d, a protection against robots (%(what)s) "
+        "refuses the request, and may refuse Let's Encrypt's as well."
+    ),
+    Kind.ROUTER: gettext_noop(
+        "Port %(port)d of %(address)s (%(names)s) is answered by the web page of a router or "
+        "another device: %(what)s."
+    ),
+    Kind.NOT_FOUND: gettext_noop(
+        "For %(names)s at %(address)s, port %(port)d, a web server (%(what)s) answers that it "
+        "does not know the token (404)."
+    ),
+    Kind.PASSWORD: gettext_noop(
+        "For %(names)s at %(address)s, port %(port)d, a web server (%(what)s) asks for a "
+        "password, which Let's Encrypt does not have."
+    ),
+    Kind.SERVER_ERROR: gettext_noop(
+        "For %(names)s at %(address)s, port %(port)d, a web server or proxy (%(what)s) answers "
+        "with an error of its own."
+    ),
+    Kind.SPEAKS_TLS: gettext_noop(
+        "Port %(port)d of %(address)s (%(names)s) leads to a port that expects HTTPS, but "
+        "Let's Encrypt speaks plain HTTP there."
+    ),
+    Kind.NOT_HTTP: gettext_noop(
+        "Port %(port)d of %(address)s (%(names)s) is answered by something that is no web "
+        "server: “%(what)s”."
+    ),
+    Kind.OTHER: gettext_noop(
+        "For %(names)s at %(address)s, port %(port)d, another web server answers than this "
+        "gateway: %(what)s."
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """An address that was asked, and the names that lead there, as people read them."""
+
+    names: str
+    address: Address
+
+
+def problem(asked: Asked, seen: Seen, detail: str, surroundings: Surroundings) -> Problem:
+    """The finding. A warning at most: from elsewhere another one may answer."""
+    facts = {
+        "names": asked.names,
+        "address": asked.address,
+        "port": HTTP_PORT,
+        "what": seen.what,
+        "challenge_port": surroundings.challenge_port,
+    }
+    return Problem(
+        code=f"public-port-{seen.kind.value}",
+        severity=_severity(seen.kind, surroundings),
+        explanation=_(_EXPLANATIONS[seen.kind]) % facts,
+        remedy=(
+            *(step % facts for step in _steps(seen.kind, surroundings)),
+            *or_another_address(asked, surroundings),
+            *after_ipv6(asked),
+        ),
+        detail=detail,
+    )
+
+
+def or_another_address(asked: Asked, surroundings: Surroundings) -> tuple[str, ...]:
+    """Behind a router nobody here knows its public address: the record may be the one at fault."""
+    if not surroundings.is_behind_router or asked.address.version == 6:
+        return ()
+    return (
+        _(
+            "If %(address)s is not the router's public IP address, correct the A record of "
+            "%(names)s in the public DNS."
+        )
+        % {"address": asked.address, "names": asked.names},
+    )
+
+
+def after_ipv6(asked: Asked) -> tuple[str, ...]:
+    """The further way out where it is an AAAA record that leads astray."""
+    if asked.address.version == 4:
+        return ()
+    return (
+        _(
+            "Or remove the AAAA record of %(names)s: Let's Encrypt tries IPv6 first, and tries "
+            "IPv4 only where IPv6 gives no answer at all."
+        )
+        % {"names": asked.names},
+    )
+
+
+def _severity(kind: Kind, surroundings: Surroundings) -> Severity:
+    # Without hairpin NAT that is what a right rule looks like from inside.
+    is_usual = kind is Kind.ROUTER and surroundings.is_behind_router
+    return Severity.INFO if is_usual else Severity.WARNING
+
+
+def _steps(kind: Kind, surroundings: Surroundings) -> tuple[str, ...]:
+    """The steps; placeholders as in the explanations."""
+    open_port = _literal(advice.open_the_port(surroundings))
+    through = _literal(advice.let_the_path_through(surroundings))
+    only_inside = _(
+        "If the rule is there, go on: many routers show their own page to whoever comes from "
+        "inside, while the rule works from outside. Which it is cannot be known from here."
+    )
+    return {
+        Kind.WRONG_TOKEN: (
+            _("Look for a proxy, a cache or another ACME client that answers these paths itself."),
+            through,
+        ),
+        Kind.TO_HTTPS: (
+            through,
+            _("Or make sure that TCP port 443 leads to a server that passes on these paths, too."),
+        ),
+        Kind.REDIRECTS: (through, open_port),
+        Kind.CAPTIVE: (
+            _("Have this machine's traffic exempted from the network's sign-in page."),
+            open_port,
+        ),
+        Kind.CDN: (
+            _("At %(what)s, switch the proxy off for %(names)s, so that the DNS only points here."),
+            through,
+        ),
+        Kind.BLOCKED: (
+            _("Exempt paths that begin with /.well-known/acme-challenge/ from the protection."),
+            through,
+        ),
+        Kind.ROUTER: (open_port, only_inside) if surroundings.is_behind_router else (open_port,),
+        Kind.NOT_FOUND: (open_port, through),
+        Kind.PASSWORD: (open_port, through),
+        Kind.SERVER_ERROR: (through, open_port),
+    }.get(kind, (open_port, through))
+
+
+def _literal(text: str) -> str:
+    """For a text that is filled in already, among others that are not."""
+    return text.replace("%", "%%")

@@ -1,0 +1,122 @@
+"""Where the preflight may connect to, and that nothing leads it elsewhere."""
+
+from __future__ import annotations
+
+import ipaddress
+from operator import attrgetter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from challenges.preflight.permitted import may_connect
+from challenges.preflight.surroundings import Address
+from tests.challenges.surroundings import surroundings
+
+LAN, EXTERNAL = surroundings(), surroundings(scenario="external")
+DEMONSTRATION = surroundings(public_networks=(ipaddress.ip_network("127.0.0.0/8"),))
+IPV4 = st.ip_addresses(v=4)
+NEVER = tuple(
+    attrgetter(f"is_{kind}")
+    for kind in ("loopback", "link_local", "multicast", "unspecified", "reserved")
+)
+SPECIAL = (*NEVER, attrgetter("is_private"))
+
+
+def in_6to4(inner: ipaddress.IPv4Address) -> Address:
+    return ipaddress.IPv6Address((0x2002 << 112) | (int(inner) << 80) | 1)
+
+
+def in_teredo(inner: ipaddress.IPv4Address) -> Address:
+    # RFC 4380 §4: the client's address is inverted.
+    return ipaddress.IPv6Address(
+        (0x20010000 << 96) | (0x41000001 << 64) | (~int(inner) & 2**32 - 1)
+    )
+
+
+def in_isatap(inner: ipaddress.IPv4Address) -> Address:
+    return ipaddress.IPv6Address((0x2A0104F8 << 96) | (0x5EFE << 32) | int(inner))
+
+
+def mapped(inner: ipaddress.IPv4Address) -> Address:
+    return ipaddress.IPv6Address((0xFFFF << 32) | int(inner))
+
+
+def compatible(inner: ipaddress.IPv4Address) -> Address:
+    return ipaddress.IPv6Address(int(inner))
+
+
+def in_nat64(inner: ipaddress.IPv4Address) -> Address:
+    return ipaddress.IPv6Address((0x0064FF9B << 96) | int(inner))
+
+
+@pytest.mark.parametrize(
+    ("address", "lan", "external"),
+    [
+        ("198.41.0.4", True, True),
+        ("2a01:4f8::1", True, True),
+        ("192.168.0.10", True, False),
+        ("10.0.0.1", True, False),
+        ("172.31.255.255", True, False),
+        ("fd12:3456::1", True, False),
+        ("172.32.0.1", True, True),
+        ("127.0.0.1", False, False),
+        ("127.8.8.8", False, False),
+        ("::1", False, False),
+        ("0.0.0.0", False, False),
+        ("::", False, False),
+        ("169.254.169.254", False, False),
+        ("169.254.170.2", False, False),
+        ("fe80::1", False, False),
+        ("fe80::a9fe:a9fe", False, False),
+        ("fd00:ec2::254", False, False),
+        ("fd20:ce::254", False, False),
+        ("100.100.100.200", False, False),
+        ("168.63.129.16", False, False),
+        ("192.0.0.192", False, False),
+        ("100.64.0.1", False, False),
+        ("224.0.0.1", False, False),
+        ("ff02::1", False, False),
+        ("240.0.0.1", False, False),
+        ("255.255.255.255", False, False),
+        ("192.0.2.1", False, False),
+        ("198.18.0.1", False, False),
+        ("2001:db8::1", False, False),
+        ("fec0::1", False, False),
+        ("64:ff9b:1::a9fe:a9fe", False, False),
+        ("::ffff:198.41.0.4", False, False),
+        ("fe80::1%eth0", False, False),
+        ("2a01:4f8::1%eth0", False, False),
+        ("fd12::1%eth0", False, False),
+    ],
+)
+def test_whether_an_address_may_be_connected_to(address: str, lan: bool, external: bool) -> None:
+    found = ipaddress.ip_address(address)
+    assert (may_connect(found, LAN), may_connect(found, EXTERNAL)) == (lan, external)
+
+
+def test_what_counts_as_public_may_be_connected_to_and_nothing_beside_it() -> None:
+    assert may_connect(ipaddress.ip_address("127.0.0.1"), DEMONSTRATION)
+    assert not may_connect(ipaddress.ip_address("::1"), DEMONSTRATION)
+    everything = surroundings(public_networks=(ipaddress.ip_network("0.0.0.0/0"),))
+    assert not may_connect(ipaddress.ip_address("169.254.169.254"), everything)
+
+
+@pytest.mark.parametrize("wrap", [in_6to4, in_teredo, in_isatap, mapped, compatible, in_nat64])
+@given(inner=IPV4)
+def test_wrapping_an_address_into_ipv6_never_permits_more(
+    wrap: object, inner: ipaddress.IPv4Address
+) -> None:
+    assert callable(wrap)
+    if not may_connect(inner, EXTERNAL):
+        assert not may_connect(wrap(inner), LAN)
+
+
+@given(address=st.ip_addresses())
+def test_nothing_special_is_ever_permitted(address: Address) -> None:
+    if may_connect(address, EXTERNAL):
+        assert address.is_global
+        assert not any(is_special(address) for is_special in SPECIAL)
+    if may_connect(address, LAN) and not may_connect(address, EXTERNAL):
+        assert address.is_private
+        assert not any(is_special(address) for is_special in NEVER)
