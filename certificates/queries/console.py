@@ -33,6 +33,14 @@ class Console:
     network: NetworkSettings
     listener: ChallengeListener | None
 
+    def is_moving_port(self, now: datetime.datetime) -> bool:
+        """Whether the challenge process has not yet said what became of a new port."""
+        found = self.listener
+        if found is None or not found.is_alive(now):
+            return False
+        wanted = self.network.challenge_port
+        return found.wanted_port != wanted or (found.port != wanted and not found.error)
+
 
 def console(now: datetime.datetime) -> Console:
     """The console at this moment. Three queries."""

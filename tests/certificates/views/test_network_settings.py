@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import socket
 from contextlib import closing
 from http import HTTPStatus
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from certificates.models import Event
 from challenges.models import ChallengeListener, NetworkSettings
+from tests.console import HTMX
 
 ADDRESS = "/settings/network/"
 
@@ -83,3 +85,43 @@ def test_the_port_in_trouble_can_stay_while_something_else_changes(administrator
     assert "Port 8080 is already in use." in page.content.decode()
     assert administrator.post(ADDRESS, typed).status_code == HTTPStatus.SEE_OTHER
     assert NetworkSettings.load().scenario == "external"
+
+
+@pytest.mark.parametrize(
+    ("port", "wanted_port", "error", "age", "is_moving"),
+    [
+        (8080, 8080, "", 0, False),
+        # The settings have changed, and the process has not looked yet.
+        (9090, 9090, "", 0, True),
+        (9090, 9090, "Port 9090 is already in use.", 0, True),
+        (None, 8080, "", 0, True),
+        # It has looked and could not.
+        (9090, 8080, "Port 8080 is already in use.", 0, False),
+        # Nobody is there to move it.
+        (9090, 9090, "", 60, False),
+    ],
+)
+def test_the_port_is_looked_at_again_until_the_process_has_said_what_became_of_it(
+    administrator: Client,
+    port: int | None,
+    wanted_port: int,
+    error: str,
+    age: int,
+    is_moving: bool,
+) -> None:
+    now = timezone.now()
+    ChallengeListener.objects.create(
+        host="here",
+        pid=1,
+        port=port,
+        wanted_port=wanted_port,
+        error=error,
+        started_at=now,
+        seen_at=now - datetime.timedelta(seconds=age),
+    )
+    page = administrator.get(ADDRESS).content.decode()
+    part = administrator.get(ADDRESS, headers=HTMX).content.decode()
+
+    assert ("every 1s" in page) is ("every 1s" in part) is is_moving
+    assert "<form" not in part
+    assert (bool(error) and error in part) is (bool(error) and not is_moving)
