@@ -116,7 +116,10 @@ def test_behind_a_router_no_silence_is_a_certainty() -> None:
         found = only(judged(surroundings(challenge_port=8123), (str(PUBLIC), answer)))
         assert "unknown" in found.explanation
         assert "forward TCP port 80 of its public address to port 8123" in found.remedy[0]
-        assert "go on" in found.remedy[1]
+        assert f"If {PUBLIC} is not the router's public IP address" in found.remedy[-2]
+        assert "go on" in found.remedy[-1]
+        is_silent = answer is NOTHING
+        assert any("own firewall" in step for step in found.remedy) is is_silent
 
 
 def test_without_a_router_the_port_itself_must_be_80() -> None:
