@@ -29,7 +29,7 @@ from certificates import (
 )
 from certificates.conversation import AT_ONCE, Memory, Progress
 from certificates.held import HeldIssuance
-from certificates.models import Issuance, Origin
+from certificates.models import Issuance, Order, Origin
 from certificates.policy.issuance import Environment, State
 
 logger = logging.getLogger("gateway_admin.issuing")
@@ -135,13 +135,14 @@ class _Run:
         progress = self._order(Environment.STAGING)
         if progress.chain is None:
             return progress.wait
+        order = ordering.current_order(self.issuance, Environment.STAGING)
         # The chain is dropped here: a staging certificate can never be selected or installed.
         with transaction.atomic():
             if self.issuance.is_rehearsal:
                 plans.rehearse_after_success(self.held.gateway, timezone.now())
             self.held.record(
                 "staging-test-passed",
-                _passed_sentence(self.issuance),
+                _passed_sentence(self.issuance, order),
                 detail=f"Issuer of the test certificate: {progress.chain.issuer}",
             )
             wait = self._move()
@@ -192,11 +193,15 @@ class _Run:
         return AT_ONCE if goes_on else None
 
 
-def _passed_sentence(issuance: Issuance) -> str:
-    passed = (
-        f"The test passed: Let's Encrypt's staging environment could check "
-        f"{', '.join(issuance.names)}."
-    )
+def _passed_sentence(issuance: Issuance, order: Order) -> str:
+    names = ", ".join(issuance.names)
+    if order.has_proved_all(len(issuance.names)):
+        passed = f"The test passed: Let's Encrypt's staging environment could check {names}."
+    else:
+        passed = (
+            f"The test passed: Let's Encrypt's staging environment accepts {names}, some of them "
+            f"by earlier proofs, which it did not give up."
+        )
     if issuance.is_rehearsal:
         return f"{passed} The renewal will work as things are now."
     return f"{passed} The production certificate is requested now."

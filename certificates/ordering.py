@@ -28,7 +28,6 @@ from certificates.models import Issuance, Order, OrderStatus
 from certificates.policy import retry
 from certificates.policy.acme_problems import (
     CaProblem,
-    is_passing,
     mentions_replaces,
     unusable_certificate,
 )
@@ -91,7 +90,7 @@ class _Steps(Conversation):
             self.memory.is_resumed = False
             return progress
         if self._would_skip_validation():
-            return self._validate_anew()
+            return proving.validate_anew(self, order.authorization_urls)
         match OrderStatus(order.status):
             case OrderStatus.PENDING if not order.challenges_answered:
                 return proving.prove(self)
@@ -157,34 +156,7 @@ class _Steps(Conversation):
 
     def _would_skip_validation(self) -> bool:
         """Whether the staging CA trusts an earlier validation, so that the test tests nothing."""
-        return (
-            self.order.environment == Environment.STAGING
-            and self.order.status == OrderStatus.READY
-            # Published before a challenge is answered, so that a crash in between is known as well.
-            and not self.order.challenge_tokens
-            and not self.memory.is_validated_anew
-        )
-
-    def _validate_anew(self) -> Progress:
-        """Give the earlier validations up (RFC 8555 §7.5.2) and order again, once.
-
-        A CA that does not let go of them has its way: then the test tests the rest.
-        """
-        for url in self.order.authorization_urls:
-            self.lease.keep()
-            try:
-                self.ca.deactivate_authorization(url)
-            except authority.AcmeError as error:
-                if is_passing(error.problem):
-                    raise
-                self.memory.is_validated_anew = True
-                return Progress()
-            self.memory.answers += 1
-        self.memory.is_validated_anew = True
-        self.reached("validations-given-up")
-        self.lease.confirm()
-        abandoning.give_up(self.order)
-        return Progress()
+        return self.order.status == OrderStatus.READY and proving.proves_every_name(self)
 
     def _finalize(self) -> Progress:
         order = self.order

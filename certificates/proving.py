@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 
 from django.db import transaction
 from django.utils import timezone
@@ -10,6 +11,8 @@ from django.utils import timezone
 from certificates import abandoning, authority
 from certificates.conversation import Conversation, Progress
 from certificates.policy import retry
+from certificates.policy.acme_problems import is_passing
+from certificates.policy.issuance import Environment
 from challenges import tokens
 
 DEFAULT_TOKEN_LIFETIME = datetime.timedelta(days=7)
@@ -18,14 +21,18 @@ DEFAULT_TOKEN_LIFETIME = datetime.timedelta(days=7)
 def prove(conversation: Conversation) -> Progress:
     """Publish every token, durably, before the CA is told to look for it."""
     order = conversation.order
-    pending = []
+    pending, earlier = [], []
     for url in order.authorization_urls:
         answer = _authorization(conversation, url)
         if answer.status == "pending" and answer.challenge is not None:
             pending.append((answer, answer.challenge))
-        elif answer.status != "valid":
+        elif answer.status == "valid":
+            earlier.append(url)
+        else:
             raise abandoning.refused(conversation.order, answer)
     conversation.reached("authorizations-read")
+    if earlier and proves_every_name(conversation):
+        return validate_anew(conversation, earlier)
     _publish(conversation, pending)
     conversation.reached("tokens-published")
     for _, challenge in pending:
@@ -37,6 +44,41 @@ def prove(conversation: Conversation) -> Progress:
     order.save(update_fields=["challenges_answered"])
     conversation.reached("answers-stored")
     return Progress(wait=retry.poll_delay(0))
+
+
+def validate_anew(conversation: Conversation, urls: Iterable[str]) -> Progress:
+    """Give earlier validations up (RFC 8555 §7.5.2) and order again, once.
+
+    A CA that does not let go of them has its way: then the test tests the rest.
+    """
+    for url in urls:
+        conversation.lease.keep()
+        try:
+            conversation.ca.deactivate_authorization(url)
+        except authority.AcmeError as error:
+            if is_passing(error.problem):
+                raise
+            conversation.memory.is_validated_anew = True
+            return Progress()
+        conversation.memory.answers += 1
+    conversation.memory.is_validated_anew = True
+    conversation.reached("validations-given-up")
+    conversation.lease.confirm()
+    abandoning.give_up(conversation.order)
+    return Progress()
+
+
+def proves_every_name(conversation: Conversation) -> bool:
+    """Whether this is a test that must not lean on what was valid before it began.
+
+    A token is published before its challenge is answered: once there is one, what is valid may
+    have become so by this order.
+    """
+    return (
+        conversation.order.environment == Environment.STAGING
+        and not conversation.order.challenge_tokens
+        and not conversation.memory.is_validated_anew
+    )
 
 
 def _authorization(conversation: Conversation, url: str) -> authority.AuthorizationAnswer:

@@ -71,3 +71,7 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return self.url or f"order of issuance {self.issuance_id}"
+
+    def has_proved_all(self, names: int) -> bool:
+        """Whether a challenge was answered for each of so many names, and none taken as proved."""
+        return len(self.challenge_tokens) >= names

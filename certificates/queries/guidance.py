@@ -10,13 +10,21 @@ from collections.abc import Iterable, Sequence
 from django.db.models import Q
 
 from certificates import evidence
-from certificates.models import Event, Gateway, Issuance, Preflight, Stage, StageState
+from certificates.models import (
+    Event,
+    Gateway,
+    Issuance,
+    OrderStatus,
+    Preflight,
+    Stage,
+    StageState,
+)
 from certificates.policy import dns_records
 from certificates.policy import evidence as arrivals
 from certificates.policy import guidance as policy
 from certificates.policy.dns_records import Record
 from certificates.policy.guidance import Judgement, Seen
-from certificates.policy.issuance import State
+from certificates.policy.issuance import Environment, State
 from certificates.policy.names import identifier_set
 from certificates.queries.console import newest_listener
 from challenges.models import ChallengeListener, NetworkScenario, NetworkSettings
@@ -26,6 +34,7 @@ from challenges.problems import Problem, worst_first
 GATEWAYS_LINKED = 10
 # The running one, the last that has ended, and some that have been abandoned in between.
 PREFLIGHTS_READ = 10
+PROOFS_READ = 5
 # More would be a second sheet of paper.
 EVIDENCE_SHOWN = 8
 EVIDENCE_SHOWN_WITH_MANY_NAMES = 4
@@ -179,10 +188,16 @@ def _staging_passed_at(gateway: Gateway) -> datetime.datetime | None:
     passed = Stage.objects.filter(
         issuance__gateway=gateway,
         issuance__identifier_set=identifier_set(gateway.names),
+        issuance__orders__environment=Environment.STAGING.value,
+        issuance__orders__status=OrderStatus.VALID,
         stage=State.STAGING_TEST.value,
         state=StageState.DONE,
     )
-    return passed.order_by("-finished_at").values_list("finished_at", flat=True).first()
+    tokens = "issuance__orders__challenge_tokens"
+    newest = passed.order_by("-finished_at").values_list("finished_at", tokens)
+    wanted = len(gateway.names)
+    # One in which the CA relied on an earlier proof says nothing about the way in as it is.
+    return next((at for at, proved in newest[:PROOFS_READ] if len(proved) >= wanted), None)
 
 
 def _settings_changed_at(moments: Sequence[datetime.datetime]) -> datetime.datetime | None:

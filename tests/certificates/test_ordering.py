@@ -16,6 +16,7 @@ from certificates.models import (
     Account,
     Backoff,
     Certificate,
+    Event,
     Gateway,
     Issuance,
     LimitUse,
@@ -162,6 +163,40 @@ def test_a_validation_that_the_staging_ca_remembers_is_given_up_and_made_anew(
     assert (counts["new-order"], counts["challenge"], counts["finalize"]) == (2, 1, 1)
     authorizations = cas.staging.requests_for("authorization")
     assert sum(b"deactivated" in each.seen.payload for each in authorizations) == 1
+
+
+def test_a_test_of_several_names_leans_on_no_earlier_validation_of_one(
+    gateway: Gateway, cas: SmallCas
+) -> None:
+    cas.staging.reuses = True
+    assert rehearsed(gateway).current is State.DONE
+    gateway.additional_hostnames = ["smtp.example.com"]
+    gateway.save()
+    cas.staging.asked.clear()
+    issuance = rehearsed(gateway)
+    assert issuance.current is State.DONE
+    assert cas.staging.counts["challenge"] == 2
+    (order,) = issuance.orders.exclude(status=OrderStatus.INVALID)
+    assert order.has_proved_all(2)
+    assert "could check mail.example.com, smtp.example.com." in passed(issuance)
+
+
+def test_a_test_says_which_proof_it_could_not_make_anew(gateway: Gateway, cas: SmallCas) -> None:
+    cas.staging.reuses = True
+    assert rehearsed(gateway).current is State.DONE
+    cas.staging.instead["authorization"] = lambda seen: (
+        refusal("malformed") if b"deactivated" in seen.payload else None
+    )
+    gateway.additional_hostnames = ["smtp.example.com"]
+    gateway.save()
+    issuance = rehearsed(gateway)
+    assert issuance.current is State.DONE
+    assert "by earlier proofs" in passed(issuance)
+
+
+def passed(issuance: Issuance) -> str:
+    """What the log says of the passed test."""
+    return Event.objects.get(issuance=issuance, code="staging-test-passed").message
 
 
 def test_a_name_that_can_no_longer_be_validated_fails_although_the_ca_remembers_it(

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from certificates import events
-from certificates.models import Account, Gateway, Order, Preflight, Stage, StageState
+from certificates.models import Account, Gateway, Order, OrderStatus, Preflight, Stage, StageState
 from certificates.policy.guidance import Judgement, Standing, Step
 from certificates.policy.issuance import Environment, State
 from challenges.models import ChallengeListener, NetworkSettings, ValidationRequest
@@ -214,9 +214,22 @@ def test_what_a_finding_says_is_never_markup(operator: Client, gateway: Gateway)
 
 
 @pytest.mark.usefixtures("network")
-def test_a_passed_staging_test_ticks_the_way_in(operator: Client, gateway: Gateway) -> None:
+@pytest.mark.parametrize(
+    ("proofs", "standing"), [(["token"], Standing.VERIFIED), ([], Standing.DOUBTFUL)]
+)
+def test_a_staging_test_that_proved_every_name_anew_ticks_the_way_in(
+    operator: Client, gateway: Gateway, proofs: list[str], standing: Standing
+) -> None:
     issuance = make_issuance(gateway)
     at = timezone.now()
+    account = Account.objects.create(directory_url="https://ca.example/dir", sealed_key="sealed")
+    Order.objects.create(
+        issuance=issuance,
+        environment=Environment.STAGING.value,
+        account=account,
+        status=OrderStatus.VALID,
+        challenge_tokens=proofs,
+    )
     Stage.objects.create(
         issuance=issuance,
         stage=State.STAGING_TEST.value,
@@ -225,7 +238,7 @@ def test_a_passed_staging_test_ticks_the_way_in(operator: Client, gateway: Gatew
         finished_at=at,
     )
     preflight(gateway, findings=(REFUSES,))
-    assert standing_of(operator, Step.PORT_FORWARDING) is Standing.VERIFIED
+    assert standing_of(operator, Step.PORT_FORWARDING) is standing
 
     gateway.additional_hostnames = ["other.example.com"]
     gateway.save()
