@@ -87,7 +87,7 @@ def test_from_the_setup_link_to_the_certificate_in_the_gateways_files(
     page = pages.open(java_script_enabled=java_script)
     claim(page, demo)
     fill_in_the_form(page)
-    expect(page.get_by_role("main")).to_contain_text("forward TCP port 80")
+    expect(page.get_by_role("main")).to_contain_text("TCP port 80 forwarded to port")
     press_the_button(page)
     wait_for_word(page, "Done", java_script=java_script)
 
@@ -149,9 +149,9 @@ def test_moving_the_challenge_port_meets_the_routers_rule_and_says_which_one_to_
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ("closed-port", "could not connect"),
+        ("closed-port", "was refused a connection"),
         ("wrong-target", "not this gateway"),
-        ("no-dns", "no usable address"),
+        ("no-dns", "found no public address"),
         ("caa", "CAA record"),
     ],
 )
