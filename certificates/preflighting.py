@@ -22,11 +22,14 @@ from certificates.models import Gateway, Issuance, Preflight
 from certificates.policy import preflight as policy
 from certificates.policy.issuance import Environment, environments
 from certificates.surroundings import Progress
+from challenges import preflight
 from challenges.preflight.report import Established, Report, joined
 from challenges.problems import worst_first
 
 logger = logging.getLogger("gateway_admin.preflighting")
 
+# For all of it, whatever hangs but the database: the lease of an issuance is longer.
+SECONDS = preflight.SECONDS
 # Of those that nobody's issuance holds; an issuance keeps its own.
 MOST_KEPT = 20
 # A hundred names can have several each; nobody reads more at a time.
@@ -142,6 +145,7 @@ def listed(report: Report) -> str:
 
 def _look(row: Preflight, asked: Iterable[Environment], watch: Progress | None = None) -> Report:
     """Everything, first what only this console knows. Raises DatabaseError alone."""
+    deadline = time.monotonic() + SECONDS
     asked, progress = tuple(asked), _Written(row, watch)
     progress(0, 0, "Looking at the disk and at what the CA's limits leave")
     checks: tuple[Callable[[], Report], ...] = (
@@ -151,7 +155,8 @@ def _look(row: Preflight, asked: Iterable[Environment], watch: Progress | None =
     )
     # They cost next to nothing, and are told last: the way in is what most people have to mend.
     own = joined([_attempted(check) for check in checks])
-    outside = partial(surroundings.report, row.names, asked, progress=progress)
+    left = deadline - time.monotonic()
+    outside = partial(surroundings.report, row.names, asked, progress=progress, seconds=left)
     return _storable(_attempted(outside) + own)
 
 

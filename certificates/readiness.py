@@ -5,7 +5,11 @@ Parts of a preflight; each says what it found, and writes nothing that stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, wait
 
 from django.utils import timezone
 
@@ -16,7 +20,6 @@ from certificates.policy import preflight as policy
 from certificates.policy import warnings
 from certificates.policy.issuance import Environment
 from certificates.policy.names import identifier_set
-from challenges.preflight.parallel import in_parallel
 from challenges.preflight.report import Established, Fact, Report
 from challenges.problems import Problem, ProblemError
 
@@ -24,10 +27,50 @@ from challenges.problems import Problem, ProblemError
 DISK_PATIENCE = 3.0
 
 
+class OneAtATime:
+    """A question that may hang for ever, in a thread of its own and in no more than one.
+
+    Who asks while another is asking shares its answer, and is told None as soon as that has taken
+    too long: so however often a disk that hangs is asked for, it costs one thread.
+    """
+
+    _answer: Future[Problem | bool]
+
+    def __init__(self) -> None:
+        self._forget()
+        # The thread that would answer stays behind in the parent.
+        os.register_at_fork(after_in_child=self._forget)
+
+    def ask(self, question: Callable[[], Problem | bool], seconds: float) -> Problem | bool | None:
+        """The answer; None when it has not come ``seconds`` after it was first asked for.
+
+        Raises what the question raises.
+        """
+        with self._lock:
+            if self._answer.done():
+                asked: Future[Problem | bool] = Future()
+                threading.Thread(
+                    target=_answer, args=(question, asked), name="disk", daemon=True
+                ).start()
+                self._answer, self._began = asked, time.monotonic()
+            answer, began = self._answer, self._began
+        wait([answer], timeout=max(0.0, began + seconds - time.monotonic()))
+        return answer.result() if answer.done() else None
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        self._began = 0.0
+        self._answer = Future()
+        self._answer.cancel()
+
+
+_disk = OneAtATime()
+
+
 def room() -> Report:
     """Whether a certificate could be stored; nothing is ordered while it could not."""
     directory = str(disk.data_directory())
-    (found,) = in_parallel([_why_no_room], seconds=DISK_PATIENCE)
+    found = _disk.ask(_why_no_room, DISK_PATIENCE)
     match found:
         case Problem():
             return Report((found,))
@@ -59,6 +102,13 @@ def automatic(names: Sequence[str]) -> Report:
     elif backoff is not None and until is not None and until > now:
         found.append(policy.renewal_waits(backoff.problem, until))
     return Report(tuple(found))
+
+
+def _answer(question: Callable[[], Problem | bool], answer: Future[Problem | bool]) -> None:
+    try:
+        answer.set_result(question())
+    except BaseException as error:  # handed to whoever asks
+        answer.set_exception(error)
 
 
 def _why_no_room() -> Problem | bool:

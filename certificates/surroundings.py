@@ -25,16 +25,18 @@ def report(
     environments: Iterable[Environment] = Environment,
     *,
     progress: Progress | None = None,
+    seconds: float = preflight.SECONDS,
 ) -> Report:
     """What the preflight of these names comes to; only these environments of the CA are asked.
 
     None of them while the clock cannot be believed, which is then the first finding. Takes at
-    most 20 seconds. Must not be called inside a transaction.
+    most ``seconds``. Must not be called inside a transaction.
     """
     wrong = clock.problem(timezone.now())
     if wrong is None:
-        return preflight.run(of(names, environments), progress=progress)
-    return Report((wrong,)) + preflight.run(of(names, ()), progress=progress)
+        return preflight.run(of(names, environments), progress=progress, seconds=seconds)
+    around = of(names, ())
+    return Report((wrong,)) + preflight.run(around, progress=progress, seconds=seconds)
 
 
 def of(

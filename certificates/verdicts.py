@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import socket
 
@@ -57,6 +58,10 @@ def explain(problem: CaProblem, issuance: Issuance, seen: Evidence | None = None
     ``seen`` is what the challenge port has seen of the CA, where a validation has failed.
     """
     network = NetworkSettings.load()
+    findings = issuance.preflight_findings if seen else []
+    if seen and any(is_own_port_dead(finding) for finding in findings):
+        # What hangs or has just died still looks alive for some seconds, and notes nothing.
+        seen = dataclasses.replace(seen, was_watched=False)
     return acme_problems.explain(
         problem,
         acme_problems.Surroundings(
@@ -68,8 +73,13 @@ def explain(problem: CaProblem, issuance: Issuance, seen: Evidence | None = None
             addresses=_addresses(problem, issuance),
         ),
         evidence=seen,
-        findings=issuance.preflight_findings if seen else (),
+        findings=findings,
     )
+
+
+def is_own_port_dead(finding: Problem) -> bool:
+    """Whether the preflight could not get an answer from our own challenge port."""
+    return finding.severity is Severity.ERROR and finding.code.startswith("challenge-")
 
 
 def _machine() -> str:

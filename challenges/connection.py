@@ -64,8 +64,13 @@ class Port(Protocol):
     def remembered(self, token: str) -> Answer:
         """The answer to give without the database."""
 
-    def note(self, request: Request, token: str, answer: Answer, address: str) -> None:
-        """Evidence of a request for a token."""
+    def note(
+        self, request: Request, token: str, answer: Answer, address: str, *, was_sent: bool
+    ) -> None:
+        """Evidence of a request for a token, and whether the answer could be sent."""
+
+    def hold(self, connection: Connection, more: int, total: int) -> None:
+        """So many more bytes, and so many in all, wait for the rest of a head."""
 
     def gone(self, connection: Connection) -> None:
         """The connection is closed."""
@@ -78,7 +83,9 @@ class Connection:
         "_buffer",
         "_drained",
         "_has_answered",
+        "_held",
         "_request",
+        "_seen",
         "_token",
         "address",
         "begun",
@@ -100,6 +107,8 @@ class Connection:
         self.is_watched = False
         self.is_stopping = False
         self._buffer = b""
+        self._seen = 0  # bytes in which the end of a head has been looked for in vain
+        self._held = 0  # bytes that the port knows of
         self._drained = 0
         self._has_answered = False
         self._token = ""
@@ -135,14 +144,15 @@ class Connection:
         if self.state is not State.ASKING or request is None:
             return
         self._request, self._token = None, ""
-        self.port.note(request, token, answer, self.address)
         is_last = (
             self.is_stopping
             or not request.is_persistent
             or answer is answering.AWAY
             or self.port.time() - self.begun > LAST_REQUEST_AT
         )
-        if not self._send(answer, is_last=is_last, with_body=request.method != "HEAD"):
+        was_sent = self._send(answer, is_last=is_last, with_body=request.method != "HEAD")
+        self.port.note(request, token, answer, self.address, was_sent=was_sent)
+        if not was_sent:
             return
         if is_last:
             self._leave(is_clean=not self._buffer and not request.has_body)
@@ -175,7 +185,13 @@ class Connection:
         """Hang up, once and for all."""
         if self.state is State.ASKING and self._request:
             self.port.forget(self._token, self)
+            # Who asked and went has come all the same.
+            known = self.port.remembered(self._token)
+            self.port.note(self._request, self._token, known, self.address, was_sent=False)
         self.state = State.LEAVING
+        self._buffer = b""
+        if self._held:
+            self._tell_held()
         self.port.unwatch(self)
         self.socket.close()
         self.port.gone(self)
@@ -185,17 +201,28 @@ class Connection:
         self.deadline = min(self.port.time() + seconds, self.begun + LONGEST_LIFE)
 
     def _read(self) -> None:
-        # An empty line before the request line is allowed (RFC 9112 §2.2).
-        self._buffer = self._buffer.lstrip(b"\r\n")
+        if not self._seen:
+            # An empty line before the request line is allowed (RFC 9112 §2.2).
+            self._buffer = self._buffer.lstrip(b"\r\n")
         try:
-            end = heads.end(self._buffer) if self._buffer else None
+            end = heads.end(self._buffer, self._seen) if self._buffer else None
             if (end or len(self._buffer)) > heads.LONGEST:
                 self._refuse(answering.HEAD_TOO_LARGE)
             elif end is not None:
-                head, self._buffer = self._buffer[:end], self._buffer[end:]
+                head, self._buffer, self._seen = self._buffer[:end], self._buffer[end:], 0
                 self._serve(heads.parse(head))
+            else:
+                self._seen = len(self._buffer)
         except heads.Malformed:
             self._refuse(answering.BAD_REQUEST)
+        except heads.TooManyFields:
+            self._refuse(answering.HEAD_TOO_LARGE)
+        if len(self._buffer) != self._held:
+            self._tell_held()
+
+    def _tell_held(self) -> None:
+        more, self._held = len(self._buffer) - self._held, len(self._buffer)
+        self.port.hold(self, more, self._held)
 
     def _serve(self, request: Request) -> None:
         asked = answering.asked(request.method, request.path)
@@ -213,6 +240,8 @@ class Connection:
             self.is_stopping = True
         if not data or len(self._buffer) > heads.LONGEST:
             self.port.unwatch(self)
+        if len(self._buffer) != self._held:
+            self._tell_held()
 
     def _refuse(self, answer: Answer, *, with_body: bool = True, is_clean: bool = False) -> None:
         """A last answer: who asks for anything but a token has no business here."""
@@ -236,6 +265,8 @@ class Connection:
             self.close()
             return
         self._buffer = b""
+        if self._held:
+            self._tell_held()
         self._wait(State.LEAVING, LINGER)
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)

@@ -13,6 +13,7 @@ from challenges.answering import Answer
 
 # Let's Encrypt's own requests have about 300 bytes; a forwarding proxy may add some headers.
 LONGEST = 4096
+MOST_FIELDS = 64  # each costs more than its bytes
 _TCHAR = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _REQUEST_LINE = rb"(" + _TCHAR + rb"{1,32}) ([\x21-\x7e\x80-\xff]++) HTTP/1\.([0-9])\r\n"
 _FIELD = _TCHAR + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n"
@@ -26,6 +27,10 @@ _ABSOLUTE = re.compile(r"http://([^/?#]*)(.*)", re.IGNORECASE)
 
 class Malformed(Exception):
     """Bytes that are no HTTP/1 request."""
+
+
+class TooManyFields(Exception):
+    """A head with more than MOST_FIELDS lines of fields."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,25 +48,29 @@ class Request:
     is_persistent: bool
 
 
-def end(received: bytes) -> int | None:
+def end(received: bytes, seen: int = 0) -> int | None:
     """Where the head at the beginning of ``received`` ends; None while more of it must come.
 
-    Raises Malformed as soon as it can be seen that no head will come of it.
+    The first ``seen`` bytes have been looked at before, in vain. Raises Malformed as soon as it
+    can be seen that no head will come of it.
     """
-    found = received.find(b"\r\n\r\n")
+    start = max(0, seen - 3)
+    found = received.find(b"\r\n\r\n", start)
     if found >= 0:
         return found + 4
-    if match := _END.search(received):
+    if match := _END.search(received, start):
         return match.end()
     if not _FIRST_BYTE.match(received):
         raise Malformed
-    if b"\n" in received and not _FIRST_LINE.match(received):
+    if received.find(b"\n") >= seen and not _FIRST_LINE.match(received):
         raise Malformed
     return None
 
 
 def parse(head: bytes) -> Request:
-    """The request of a whole head. Raises Malformed."""
+    """The request of a whole head. Raises Malformed and TooManyFields."""
+    if head.count(b"\n") > MOST_FIELDS + 2:  # the request line and the empty one
+        raise TooManyFields
     match = _HEAD.fullmatch(head)
     if match is None:
         raise Malformed

@@ -23,17 +23,20 @@ from django.conf import settings
 from challenges import binding, following, ports
 from challenges.following import Position
 from challenges.reporting import Availability, Reporter
-from challenges.serving import Server
+from challenges.serving import BACKLOG, Server
 from challenges.visits import Book, Visit
 
 logger = logging.getLogger(__name__)
 
-BACKLOG = 4096
 MOST_CONNECTIONS = 20_000
 WRITE_EVERY = 0.25  # seconds between two writes of evidence; the first comes at once
 PRUNE_EVERY = 60.0
 MOST_AT_ONCE = 500
 LAST_WORDS = 1.0  # seconds to write what has been noted before the process ends
+# Seconds. A name server that does not answer can cost half a minute for each of the questions
+# that the follower has in one turn; what takes longer waits for a reply that was lost.
+STUCK_AFTER = 180.0
+_WATCH_EVERY = 5.0
 _SPARE_DESCRIPTORS = 64
 # The threads that ask the database wait for the loop to let go of the interpreter: not for long.
 _SWITCH_INTERVAL = 0.001
@@ -61,12 +64,18 @@ class Follower:
         self.unwritten: list[Visit] = []
         self.is_over = False
         self._looked_at = self._wrote_at = self._pruned_at = float("-inf")
+        self._began_at: float | None = None
         # A daemon: a database that hangs must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
 
     def start(self) -> None:
         """Begin, in a thread of its own."""
         self._thread.start()
+
+    def is_stuck(self, now: float) -> bool:
+        """Whether its turn has lasted too long at ``now``, of the monotonic clock."""
+        began_at = self._began_at
+        return began_at is not None and now - began_at >= STUCK_AFTER
 
     def finish(self) -> None:
         """Write what has been noted, if that can be done in a moment, and end."""
@@ -76,12 +85,13 @@ class Follower:
 
     def _run(self) -> None:
         while not self.is_over:
-            now = time.monotonic()
+            now = self._began_at = time.monotonic()
             try:
                 self._turn(now)
             except Exception:
                 # A defect of ours: whoever is served by now shall be served on.
                 logger.exception("The challenge port could not be looked after; trying again")
+            self._began_at = None
             self._wait()
         self._write(float("inf"))
 
@@ -142,20 +152,31 @@ class Follower:
 
 
 def serve() -> None:
-    """Run until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT.
+
+    Raises SystemExit when only a new process can reach the database: whoever started this one
+    starts it again.
+    """
     sys.setswitchinterval(_SWITCH_INTERVAL)
     # What is loaded by now stays: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
     host = str(getattr(settings, "CHALLENGE_HOST", binding.EVERYWHERE))
-    asyncio.run(_serve(binding.parse_hosts(host)))
+    if not asyncio.run(_serve(binding.parse_hosts(host))):
+        sys.exit(1)
 
 
-async def _serve(hosts: Sequence[str]) -> None:
+async def _serve(hosts: Sequence[str]) -> bool:
+    """Serve until told to stop: True, or until nothing but a new process can help: False."""
     loop = asyncio.get_running_loop()
-    told_to_stop = asyncio.Event()
+    ending: asyncio.Future[bool] = loop.create_future()
+
+    def end(is_asked_for: bool) -> None:
+        if not ending.done():
+            ending.set_result(is_asked_for)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told_to_stop.set)
+        loop.add_signal_handler(number, end, True)
     # There is no configuration to read again: a terminal that goes away is no reason to end.
     for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
@@ -166,6 +187,7 @@ async def _serve(hosts: Sequence[str]) -> None:
         read=availability.key_authorizations,
         book=book,
         most_connections=most_connections(),
+        hopeless=lambda: end(False),
     )
 
     def switch(sockets: Sequence[socket.socket]) -> None:
@@ -174,9 +196,20 @@ async def _serve(hosts: Sequence[str]) -> None:
 
     follower = Follower(hosts, book, Reporter(availability), switch)
     follower.start()
-    await told_to_stop.wait()
+    watching = asyncio.create_task(_watch(follower, hopeless=lambda: end(False)))
+    is_asked_for = await ending
+    watching.cancel()
+    if not is_asked_for:
+        logger.critical("The database leaves questions unanswered: the process begins anew.")
     await server.stop()
     follower.finish()
+    return is_asked_for
+
+
+async def _watch(follower: Follower, *, hopeless: Callable[[], object]) -> None:
+    while not follower.is_stuck(time.monotonic()):
+        await asyncio.sleep(_WATCH_EVERY)
+    hopeless()
 
 
 def most_connections() -> int:

@@ -32,7 +32,13 @@ class ValidationRequest(models.Model):
     """
 
     token = models.CharField(max_length=128, db_index=True)
-    is_known = models.BooleanField(help_text="Whether the token was published at that moment.")
+    is_known = models.BooleanField(
+        null=True,
+        help_text="Whether the token was published; none when the database could not be asked.",
+    )
+    was_sent = models.BooleanField(
+        default=True, help_text="Whether the peer was still there when the answer was sent."
+    )
     received_at = models.DateTimeField(db_index=True)
     address = models.GenericIPAddressField(help_text="The peer's; a router may have changed it.")
     host = models.CharField(max_length=255, blank=True, help_text="The Host header, without port.")
@@ -82,14 +88,21 @@ class NetworkSettings(models.Model):
 
 
 class ChallengeListener(models.Model):
-    """What one challenge process reports of itself: the port it serves, and why not another."""
+    """What one challenge process reports of itself: the port it serves, and why not another.
+
+    One row for each place that one can serve from, so that two machines with one hostname have
+    two. A process that has been started anew in the same place takes over the row.
+    """
 
     SILENT_AFTER = datetime.timedelta(seconds=15)
 
-    host = models.CharField(max_length=255, unique=True)
+    host = models.CharField(max_length=255)
+    place = models.CharField(
+        max_length=128, default="", blank=True, help_text="Tells apart who has the same hostname."
+    )
     pid = models.PositiveIntegerField()
     port = models.PositiveIntegerField(null=True, help_text="Bound now; none when nothing is.")
-    addresses = models.CharField(max_length=255, blank=True)
+    addresses = models.TextField(blank=True)
     wanted_port = models.PositiveIntegerField()
     error = models.TextField(blank=True, help_text="Why the wanted port is not bound.")
     lowest_port = models.PositiveIntegerField(
@@ -97,6 +110,11 @@ class ChallengeListener(models.Model):
     )
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField(help_text="Heartbeat.")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("host", "place"), name="challenge_listener_is_one"),
+        )
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"

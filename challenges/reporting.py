@@ -6,6 +6,7 @@ database that is away, one for each time.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import logging
 import os
@@ -13,10 +14,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from django.db import DataError, close_old_connections, connections
 from django.db import Error as DatabaseFailure
+from django.db.models import QuerySet
 
 from challenges import following, ports, tokens
 from challenges.following import Report
@@ -29,6 +32,22 @@ Outcome = TypeVar("Outcome")
 KNOWN_KEPT = datetime.timedelta(days=90)
 UNKNOWN_KEPT = datetime.timedelta(days=7)
 MOST_UNKNOWN = 500
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_NETWORK = Path("/proc/self/ns/net")
+
+
+def place() -> str:
+    """Which running system and which network of it this is: one process can have the port there.
+
+    A hostname does not tell, since two machines or containers may have the same one. As much of
+    it as the system lets us see.
+    """
+    seen = []
+    with contextlib.suppress(OSError):
+        seen.append(_BOOT.read_text(encoding="ascii").strip())
+    with contextlib.suppress(OSError):
+        seen.append(str(_NETWORK.stat().st_ino))
+    return "/".join(seen)
 
 
 class Availability:
@@ -83,6 +102,7 @@ class Reporter:
     def __init__(self, availability: Availability) -> None:
         self.availability = availability
         self.host = socket.gethostname()
+        self.place = place()
         self.started_at = datetime.datetime.now(tz=datetime.UTC)
         self.last: tuple[Report, str] | None = None
         self.last_at = float("-inf")
@@ -106,6 +126,7 @@ class Reporter:
             ValidationRequest(
                 token=made.token,
                 is_known=made.is_known,
+                was_sent=made.was_sent,
                 received_at=made.received_at,
                 address=made.address,
                 host=made.host,
@@ -129,6 +150,7 @@ class Reporter:
     def _write(self, current: Report, addresses: str) -> bool:
         row = ChallengeListener(
             host=self.host,
+            place=self.place,
             pid=os.getpid(),
             port=current.port,
             addresses=addresses,
@@ -138,17 +160,26 @@ class Reporter:
             started_at=self.started_at,
             seen_at=datetime.datetime.now(tz=datetime.UTC),
         )
-        changing = [field.name for field in row._meta.fields if field.name not in {"id", "host"}]
-        ChallengeListener.objects.bulk_create(
-            [row], update_conflicts=True, unique_fields=["host"], update_fields=changing
-        )
+        key = ("host", "place")
+        changing = [field.name for field in row._meta.fields if field.name not in {"id", *key}]
+        try:
+            ChallengeListener.objects.bulk_create(
+                [row], update_conflicts=True, unique_fields=key, update_fields=changing
+            )
+        except DataError as error:  # would be refused again and again, and says so once
+            if (current, addresses) != self.last:
+                logger.error("What this process reports of itself cannot be stored: %s", error)
         return True
 
     def _prune(self) -> None:
         now = datetime.datetime.now(tz=datetime.UTC)
-        unknown = ValidationRequest.objects.filter(is_known=False)
+        # Each kind for itself: neither displaces the other.
+        self._prune_unknown(ValidationRequest.objects.filter(is_known=False), now)
+        self._prune_unknown(ValidationRequest.objects.filter(is_known=None), now)
+        ValidationRequest.objects.filter(received_at__lte=now - KNOWN_KEPT).delete()
+
+    def _prune_unknown(self, unknown: QuerySet[ValidationRequest], now: datetime.datetime) -> None:
         newest = unknown.order_by("-received_at").values_list("received_at", flat=True)
         surplus = newest[MOST_UNKNOWN : MOST_UNKNOWN + 1].first()
         too_old = now - UNKNOWN_KEPT if surplus is None else max(surplus, now - UNKNOWN_KEPT)
         unknown.filter(received_at__lte=too_old).delete()
-        ValidationRequest.objects.filter(received_at__lte=now - KNOWN_KEPT).delete()

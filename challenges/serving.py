@@ -12,9 +12,9 @@ import datetime
 import errno
 import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from challenges.answering import Answer
+from challenges.answering import AWAY, Answer
 from challenges.asking import Questions, Read
 from challenges.connection import Connection, State
 from challenges.heads import Request
@@ -23,6 +23,8 @@ from challenges.visits import Book, visit
 LOOK_EVERY = 0.5  # seconds between two looks at the deadlines
 STOP_DEADLINE = 2.0  # seconds for requests under way at the end; all of it is over within five
 USER_TIMEOUT = 5000  # milliseconds
+BACKLOG = 4096
+MOST_HELD = 8 << 20  # bytes of heads that have not come to their end
 _ACCEPTED_AT_ONCE = 128
 _NO_MEANS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PAUSE_WITHOUT_MEANS = 0.1
@@ -33,11 +35,22 @@ class Server:
     """Serves whatever sockets it is given. All methods are for the event loop's thread."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, *, read: Read, book: Book, most_connections: int
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        read: Read,
+        book: Book,
+        most_connections: int,
+        most_held: int = MOST_HELD,
+        hopeless: Callable[[], object] = lambda: None,
     ) -> None:
         self._loop = loop
         self._questions = Questions(
-            read, call_soon=loop.call_soon, call_back=loop.call_soon_threadsafe
+            read,
+            time=loop.time,
+            call_soon=loop.call_soon,
+            call_back=loop.call_soon_threadsafe,
+            hopeless=hopeless,
         )
         self._book = book
         self._most = most_connections
@@ -46,6 +59,9 @@ class Server:
         self._listeners: list[socket.socket] = []
         # In the order in which they began.
         self._connections: dict[Connection, None] = {}
+        self._most_held = most_held
+        self._holders: dict[Connection, None] = {}
+        self._held = 0
         self._date_second = 0
         self._date = ""
         self._stopped = loop.create_future()
@@ -123,9 +139,11 @@ class Server:
         """The answer to give without the database."""
         return self._questions.remembered(token)
 
-    def note(self, request: Request, token: str, answer: Answer, address: str) -> None:
+    def note(
+        self, request: Request, token: str, answer: Answer, address: str, *, was_sent: bool
+    ) -> None:
         """Keep evidence of a request, within bounds."""
-        is_known = answer.status == 200
+        is_known = None if answer is AWAY else answer.status == 200
         if not self._book.has_room():
             return
         if self._book.quota.allows(token, is_known=is_known, now=self._loop.time()):
@@ -136,8 +154,19 @@ class Server:
                 address=address,
                 host=request.host,
                 user_agent=request.user_agent,
+                was_sent=was_sent,
             )
             self._book.note(made)
+
+    def hold(self, connection: Connection, more: int, total: int) -> None:
+        """What has come of an unfinished head: the oldest of them make room when it is too much."""
+        self._held += more
+        if total:
+            self._holders[connection] = None
+        else:
+            self._holders.pop(connection, None)
+        while more > 0 and self._held > self._most_held:
+            next(iter(self._holders)).give_up()
 
     def gone(self, connection: Connection) -> None:
         """The connection is closed."""
@@ -192,16 +221,21 @@ class Server:
         """Tell everybody whose deadline has passed."""
         self._loop.call_later(LOOK_EVERY, self._look)
         self._retreated -= (self._retreated + 19) // 20
+        self._questions.tend()
         now = self._loop.time()
         for connection in [late for late in self._connections if late.deadline <= now]:
             connection.late()
 
     def _close(self, listeners: Iterable[socket.socket]) -> None:
-        """Let go of sockets, after taking whoever has already connected."""
+        """Let go of sockets, after taking whoever has already connected.
+
+        No more of them than could wait at once: others come while they are taken.
+        """
         for listener in listeners:
             with contextlib.suppress(OSError):
-                while self._accept_one(listener):
-                    pass
+                for _ in range(BACKLOG):
+                    if not self._accept_one(listener):
+                        break
             self._loop.remove_reader(listener)
             listener.close()
 

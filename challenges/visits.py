@@ -26,18 +26,30 @@ _PORT = re.compile(r":[0-9]*\Z")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Visit:
-    """One request for one well-formed token."""
+    """One request for one well-formed token.
+
+    ``is_known`` is None when nobody could say whether it was published; ``was_sent`` is false
+    when the peer had gone before the answer.
+    """
 
     token: str
-    is_known: bool
+    is_known: bool | None
     received_at: datetime.datetime
     address: str
     host: str
     user_agent: str
+    was_sent: bool = True
 
 
 def visit(
-    token: str, *, is_known: bool, now: datetime.datetime, address: str, host: str, user_agent: str
+    token: str,
+    *,
+    is_known: bool | None,
+    now: datetime.datetime,
+    address: str,
+    host: str,
+    user_agent: str,
+    was_sent: bool = True,
 ) -> Visit:
     """A visit with the texts of a stranger cut to what a row holds."""
     return Visit(
@@ -47,6 +59,7 @@ def visit(
         address=address,
         host=_PORT.sub("", host)[:LONGEST_HOST],
         user_agent=user_agent[:LONGEST_USER_AGENT],
+        was_sent=was_sent,
     )
 
 
@@ -58,7 +71,7 @@ class Quota:
         self._unknown_left = float(UNKNOWN_AT_ONCE)
         self._looked_at = 0.0
 
-    def allows(self, token: str, *, is_known: bool, now: float) -> bool:
+    def allows(self, token: str, *, is_known: bool | None, now: float) -> bool:
         """Whether one more visit may be kept; counts it if so."""
         return self._allows_known(token) if is_known else self._allows_unknown(now)
 

@@ -42,6 +42,22 @@ WHERE class.relnamespace = current_schema()::regnamespace
        OR (rights.number <= 4 AND has_any_column_privilege(%(role)s, class.oid, rights.name)))
 ORDER BY class.relname, rights.number
 """
+# Attributes that no table's rights show, and what a role without INHERIT becomes by SET ROLE.
+_POWERS = """
+SELECT power FROM pg_catalog.pg_roles, LATERAL (VALUES
+    (rolsuper, 'do everything as a superuser'),
+    (rolcreaterole, 'make other roles'),
+    (rolcreatedb, 'make databases'),
+    (rolreplication, 'copy the whole server by replication'),
+    (rolbypassrls, 'read past row-level security'),
+    (EXISTS (SELECT FROM pg_catalog.pg_auth_members WHERE member = pg_roles.oid),
+     'act as another role that it is a member of'),
+    (EXISTS (SELECT FROM pg_catalog.pg_shdepend WHERE deptype = 'o' AND refobjid = pg_roles.oid
+             AND refclassid = 'pg_catalog.pg_authid'::regclass),
+     'change what it owns')
+  ) AS powers (has, power)
+WHERE rolname = %(role)s AND has
+"""
 
 
 class CannotRestrict(Exception):
@@ -136,14 +152,19 @@ def _open_to_everybody(cursor: CursorWrapper) -> Iterator[LiteralString]:
 def _check(cursor: CursorWrapper, name: str) -> None:
     """A superuser, a member of another role or an owner of tables can do more than is granted."""
     allowed = {(model._meta.db_table, right) for model in RIGHTS for right in RIGHTS[model]}
+    cursor.execute(_POWERS, {"role": name})
+    powers = [power for (power,) in cursor.fetchall()]
     cursor.execute(_EXCESS, {"role": name})
-    excess = [(table, right) for table, right in cursor.fetchall() if (table, right) not in allowed]
-    if excess:
-        table, right = excess[0]
+    powers += [
+        f"use {right} on {table}"
+        for table, right in cursor.fetchall()
+        if (table, right) not in allowed
+    ]
+    if powers:
         raise CannotRestrict(
-            f"The role {name} would have rights that the challenge port must not have, such as "
-            f"{right} on {table}: choose a role that is no superuser, owns no table and is in no "
-            "other role."
+            f"The role {name} would have rights that the challenge port must not have: it could "
+            f"{powers[0]}. Choose a role that is no superuser, owns nothing, is in no other role "
+            "and has no attribute such as CREATEROLE or REPLICATION."
         )
 
 

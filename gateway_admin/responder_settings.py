@@ -38,6 +38,11 @@ if isinstance(_default, dict):
                 "connect_timeout": 2,
                 "options": "-c statement_timeout=2000",
                 "tcp_user_timeout": 3000,
+                # For a server that has vanished while it was waited for.
+                "keepalives": 1,
+                "keepalives_idle": 2,
+                "keepalives_interval": 1,
+                "keepalives_count": 3,
             }
         ),
     }

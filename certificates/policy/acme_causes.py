@@ -11,7 +11,7 @@ from challenges.problems import Problem, Severity
 
 # By the beginnings of the findings' codes, the likeliest cause first.
 _PORT = ("challenge-", "public-port-", "port-", "scenario-", "reach-")
-_RECORDS = ("ipv6-", "address-", "dns-", "hostname-")
+_RECORDS = ("ipv6-", "address-", "addresses-", "dns-", "hostname-")
 # What only this machine or its own resolvers say, or could not find out, is nothing that a CA sees.
 _OWN_VIEW = ("dns-local-", "dns-timeout", "challenge-port-not-seen")
 _REACHING = (*_PORT, *_RECORDS)

@@ -71,16 +71,24 @@ def sighting(
         return None
     if seen.answered:
         return _answered(reading, family, seen)
+    if seen.put_off:
+        return _put_off(seen)
+    # What a challenge service without its database answers, whatever it could write down.
+    if reading.status == _WITHOUT_DATABASE:
+        return None
     if seen.arrived:
-        return _unanswered(seen)
+        return _hung_up(seen) if seen.arrived == seen.hung_up else _unanswered(seen)
     # A primary perspective that succeeded was answered by somebody, so a log without it has a gap
-    # or another device answers as we would; and a challenge service without its database answers
-    # 503 and can write nothing down.
-    if not seen.was_watched or reading.is_secondary or reading.status == _WITHOUT_DATABASE:
+    # or another device answers as we would; and behind what came from this machine itself a proxy
+    # may hide the CA.
+    if not seen.was_watched or reading.is_secondary or seen.own:
         return None
     if evidence.answered:
         return _other_names(evidence)
-    return _strangers(family, seen) if seen.strangers else _nothing(reading, family)
+    # Who is inside anyway says nothing about the way in.
+    if any(not visits.is_inside(visit.address) for visit in seen.strangers):
+        return _strangers(family, seen)
+    return _nothing(reading, family)
 
 
 def _nothing(reading: Reading, family: Family) -> Sighting:
@@ -132,7 +140,7 @@ def _strangers(family: Family, evidence: Evidence) -> Sighting:
     return Sighting(
         f"{told}, but for tokens that nobody has published here, and none for this certificate.",
         (*_redirecting(family), *steps, other, TRY_AGAIN),
-        has_arrived=not all(visits.is_inside(visit.address) for visit in evidence.strangers),
+        has_arrived=True,
     )
 
 
@@ -148,6 +156,32 @@ def _unanswered(evidence: Evidence) -> Sighting:
             ),
             TRY_AGAIN,
         ),
+        has_arrived=True,
+    )
+
+
+def _put_off(evidence: Evidence) -> Sighting:
+    """They came while the challenge service could not look the token up."""
+    return Sighting(
+        f"{came(evidence.put_off, 'request')} here, but could not be answered: the database was "
+        "away.",
+        (
+            (
+                "Check that the database runs, and that every challenge service can reach it; its "
+                "log says since when it could not."
+            ),
+            TRY_AGAIN,
+        ),
+        has_arrived=True,
+    )
+
+
+def _hung_up(evidence: Evidence) -> Sighting:
+    """The way in is open; the connection was cut before the answer."""
+    return Sighting(
+        f"{came(evidence.arrived, 'request')} here, but the connection was cut before the answer "
+        "could be sent.",
+        (NOTHING_BETWEEN, *_WAY_BACK, TRY_AGAIN),
         has_arrived=True,
     )
 

@@ -34,14 +34,26 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 class Visit:
     """One request that came to the challenge port; the texts are a stranger's.
 
-    ``is_known`` says that the token was published at that moment, and so that it was answered.
+    ``is_known`` says whether the token was published at that moment; None when the database could
+    not be asked. ``was_sent`` is false where the sender had gone before the answer.
     """
 
     at: datetime.datetime
     address: str
-    is_known: bool
+    is_known: bool | None
     user_agent: str = ""
     host: str = ""
+    was_sent: bool = True
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the key authorization was sent."""
+        return self.is_known is True and self.was_sent
+
+    @property
+    def is_put_off(self) -> bool:
+        """Whether it had to be put off, because the database was away."""
+        return self.is_known is None and self.was_sent
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,7 +77,24 @@ class Evidence:
     @property
     def answered(self) -> tuple[Visit, ...]:
         """Those of them that got the key authorization."""
-        return tuple(visit for visit in self.arrived if visit.is_known)
+        return tuple(visit for visit in self.arrived if visit.is_answered)
+
+    @property
+    def put_off(self) -> tuple[Visit, ...]:
+        """Those that were told to come again, because the database was away."""
+        return tuple(visit for visit in self.arrived if visit.is_put_off)
+
+    @property
+    def hung_up(self) -> tuple[Visit, ...]:
+        """Those whose sender had gone before the answer."""
+        return tuple(visit for visit in self.arrived if not visit.was_sent)
+
+    @property
+    def own(self) -> tuple[Visit, ...]:
+        """The visits for the order's tokens that came from this machine: by a person who looks
+        whether it answers, or by a proxy here behind which the senders are hidden.
+        """
+        return tuple(visit for visit in self.known if self._is_own(visit))
 
     @property
     def strangers(self) -> tuple[Visit, ...]:
@@ -90,10 +119,12 @@ class Evidence:
         return dataclasses.replace(self, known=tuple(mine))
 
     def _from_outside(self, visits: tuple[Visit, ...]) -> tuple[Visit, ...]:
-        own = {parsed(address) or address for address in self.own_addresses}
-        return tuple(
-            visit for visit in visits if (parsed(visit.address) or visit.address) not in own
-        )
+        return tuple(visit for visit in visits if not self._is_own(visit))
+
+    def _is_own(self, visit: Visit) -> bool:
+        return (parsed(visit.address) or visit.address) in {
+            parsed(address) or address for address in self.own_addresses
+        }
 
 
 def parsed(address: str) -> Address | None:
@@ -153,6 +184,11 @@ def sentence(evidence: Evidence, *, expects_ipv6: bool = False) -> str:
             "Whether validation requests arrived is not known: the challenge service did not run "
             "all the time."
         )
+    if evidence.own:
+        return (
+            f"{counted(len(evidence.own), 'request')} came from this machine itself. Whether any "
+            "came from outside, by way of a proxy on it, is not known."
+        )
     if evidence.strangers:
         return (
             "None arrived for the tokens of this certificate, but "
@@ -185,12 +221,24 @@ def _sentence_of_arrivals(evidence: Evidence, *, expects_ipv6: bool) -> str:
 
 
 def _answered(evidence: Evidence) -> str:
-    missed = len(evidence.arrived) - len(evidence.answered)
-    if not missed:
-        return ", all answered" if len(evidence.arrived) > 1 else " and was answered"
-    if not evidence.answered:
+    arrived, answered = evidence.arrived, evidence.answered
+    if arrived == answered:
+        return ", all answered" if len(arrived) > 1 else " and was answered"
+    if arrived == evidence.put_off:
+        return ", but could not be answered: the database was away"
+    if arrived == evidence.hung_up:
+        return ", but hung up before the answer"
+    put_off, hung_up = len(evidence.put_off), len(evidence.hung_up)
+    unpublished = len(arrived) - len(answered) - put_off - hung_up
+    if len(arrived) == unpublished:
         return " while the token was not published, so that none was answered"
-    return f"; {len(evidence.answered)} answered, {missed} while the token was not published"
+    parts = (
+        (len(answered), "answered"),
+        (unpublished, "while the token was not published"),
+        (put_off, "while the database was away"),
+        (hung_up, "hung up before the answer"),
+    )
+    return "; " + ", ".join(f"{number} {what}" for number, what in parts if number)
 
 
 def _remarks(evidence: Evidence) -> list[str]:

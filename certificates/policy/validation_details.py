@@ -22,6 +22,8 @@ _STEP = re.compile(r"(?:Error|Unable)[A-Za-z' -]{0,60} :: ")
 _SECONDARY = re.compile(r"During secondary (?:validation|domain validation|CAA checking): ")
 _CAA = re.compile(r"(?:rechecking caa: |While processing CAA for \S{1,253}: ){1,2}", re.IGNORECASE)
 _ADDRESS = re.compile(r"\[?([0-9A-Fa-f:.]{2,45})\]?: ")
+# Pebble says it with Go's words alone.
+_DIALLED = re.compile(r"dial tcp \[?([0-9A-Fa-f:.]{2,45})\]?:\d{1,5}: ")
 _FETCHING = re.compile(r'(?:Fetching (\S+)|Get "(\S+)"|Get (\S+)): ')
 _ANSWER = re.compile(
     r'Invalid response from (\S+)(?: \[([^\]\s]+)\])?: (?:(\d{3})\.?$|[\[“"].*)', re.DOTALL
@@ -100,7 +102,7 @@ _EXPECTED: dict[str, frozenset[Family]] = {
     "connection": frozenset(Family) - {Family.CONTENT, Family.NONE},
     "unauthorized": frozenset({Family.CONTENT, Family.ANSWER, Family.REDIRECT}),
     "incorrectResponse": frozenset({Family.CONTENT, Family.ANSWER, Family.REDIRECT}),
-    "dns": frozenset({Family.DNS, Family.CAA}),
+    "dns": frozenset({Family.DNS, Family.CAA, Family.REDIRECT}),
     "caa": frozenset({Family.CAA}),
     "tls": frozenset({Family.REDIRECT}),
     "malformed": frozenset({Family.REDIRECT}),
@@ -143,6 +145,7 @@ def _read(problem: CaProblem) -> Reading:
     text, is_about_caa = _without(_CAA, text)
     text, address = _without_address(text)
     url, text = _without_url(text)
+    address = address or _dialled(text)
     reading = _with_answer(text) or Reading(kind=_kind_of(text), caa_at=_prevented(text, problem))
     url = url or _url_of_answer(text)
     kind, is_redirected = reading.kind, _is_redirect(url, problem)
@@ -159,7 +162,8 @@ def _read(problem: CaProblem) -> Reading:
     )
 
 
-_CONNECTING = frozenset({Family.CONNECT, Family.ANSWER, Family.EITHER})
+# A name in a redirect is another one's, so its not being found says nothing of this name.
+_CONNECTING = frozenset({Family.CONNECT, Family.ANSWER, Family.EITHER, Family.DNS})
 
 
 def _without(prefix: re.Pattern[str], text: str) -> tuple[str, bool]:
@@ -171,6 +175,11 @@ def _without_address(text: str) -> tuple[str, str]:
     found = _ADDRESS.match(text)
     address = parsed(found[1]) if found else None
     return (text[found.end() :], str(address)) if found and address else (text, "")
+
+
+def _dialled(text: str) -> str:
+    found = _DIALLED.match(text)
+    return str(parsed(found[1]) or "") if found else ""
 
 
 def _without_url(text: str) -> tuple[str, str]:

@@ -9,40 +9,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="ChallengeListener",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("host", models.CharField(max_length=255, unique=True)),
-                ("pid", models.PositiveIntegerField()),
-                (
-                    "port",
-                    models.PositiveIntegerField(
-                        help_text="Bound now; none when nothing is.", null=True
-                    ),
-                ),
-                ("addresses", models.CharField(blank=True, max_length=255)),
-                ("wanted_port", models.PositiveIntegerField()),
-                (
-                    "error",
-                    models.TextField(blank=True, help_text="Why the wanted port is not bound."),
-                ),
-                (
-                    "lowest_port",
-                    models.PositiveIntegerField(
-                        default=1024,
-                        help_text="The lowest port that this process has the right to bind.",
-                    ),
-                ),
-                ("started_at", models.DateTimeField()),
-                ("seen_at", models.DateTimeField(help_text="Heartbeat.")),
-            ],
-        ),
-        migrations.CreateModel(
             name="ChallengeToken",
             fields=[
                 (
@@ -70,7 +36,15 @@ class Migration(migrations.Migration):
                 (
                     "is_known",
                     models.BooleanField(
-                        help_text="Whether the token was published at that moment."
+                        help_text="Whether the token was published; none when the database could not be asked.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "was_sent",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Whether the peer was still there when the answer was sent.",
                     ),
                 ),
                 ("received_at", models.DateTimeField(db_index=True)),
@@ -88,6 +62,56 @@ class Migration(migrations.Migration):
                 ),
                 ("user_agent", models.CharField(blank=True, max_length=200)),
             ],
+        ),
+        migrations.CreateModel(
+            name="ChallengeListener",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("host", models.CharField(max_length=255)),
+                (
+                    "place",
+                    models.CharField(
+                        blank=True,
+                        default="",
+                        help_text="Tells apart who has the same hostname.",
+                        max_length=128,
+                    ),
+                ),
+                ("pid", models.PositiveIntegerField()),
+                (
+                    "port",
+                    models.PositiveIntegerField(
+                        help_text="Bound now; none when nothing is.", null=True
+                    ),
+                ),
+                ("addresses", models.TextField(blank=True)),
+                ("wanted_port", models.PositiveIntegerField()),
+                (
+                    "error",
+                    models.TextField(blank=True, help_text="Why the wanted port is not bound."),
+                ),
+                (
+                    "lowest_port",
+                    models.PositiveIntegerField(
+                        default=1024,
+                        help_text="The lowest port that this process has the right to bind.",
+                    ),
+                ),
+                ("started_at", models.DateTimeField()),
+                ("seen_at", models.DateTimeField(help_text="Heartbeat.")),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("host", "place"), name="challenge_listener_is_one"
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="NetworkSettings",

@@ -6,7 +6,7 @@ It advises and never blocks: the staging test has the final word.
 from __future__ import annotations
 
 from challenges.preflight.report import Report
-from challenges.preflight.running import run
+from challenges.preflight.running import SECONDS, run
 from challenges.preflight.surroundings import Surroundings
 
-__all__ = ["Report", "Surroundings", "run"]
+__all__ = ["SECONDS", "Report", "Surroundings", "run"]

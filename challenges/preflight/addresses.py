@@ -38,10 +38,11 @@ _NETWORKS = tuple(
             *("2001:db8::/32", "3fff::/20"),  # RFC 3849, RFC 9637
         ),
         # In IANA's registries of special addresses without "globally reachable", so that Let's
-        # Encrypt passes them over: relays and tunnels of the past, site-local, SRv6.
+        # Encrypt passes them over: relays and tunnels of the past, site-local, SRv6, protocols'
+        # own (RFC 6890), IPv4 inside of IPv6 (RFC 4291 §2.5.5), translation at home (RFC 8215).
         Kind.RESERVED: (
             *("192.88.99.0/24", "2001::/23", "2002::/16", "fec0::/10", "5f00::/16"),
-            "::ffff:0:0/96",
+            *("192.0.0.0/24", "::/96", "::ffff:0:0/96", "64:ff9b:1::/48"),
         ),
     }.items()
     for network in networks
@@ -51,6 +52,7 @@ _REACHABLE = tuple(
     ipaddress.ip_network(network)
     for network in ("2001:1::1/128", "2001:1::2/128", "2001:3::/32", "2001:4:112::/48")
 )
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1
 
 
 def kind_of(address: Address, surroundings: Surroundings) -> Kind:
@@ -60,6 +62,9 @@ def kind_of(address: Address, surroundings: Surroundings) -> Kind:
     if mapped := getattr(address, "ipv4_mapped", None):
         inner = kind_of(mapped, surroundings)
         return Kind.RESERVED if inner is Kind.PUBLIC else inner
+    if address in _NAT64:
+        # A packet for it ends at the IPv4 address that it wraps.
+        return kind_of(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF), surroundings)
     for network, kind in _NETWORKS:
         if address in network:
             return kind
@@ -74,8 +79,10 @@ def reachable(lookup: Lookup, surroundings: Surroundings) -> tuple[Address, ...]
     )
 
 
-def judge(lookup: Lookup, surroundings: Surroundings) -> list[Problem]:
-    """What is wrong with the addresses of one name."""
+def judge(
+    lookup: Lookup, surroundings: Surroundings, own: machine.Machine | None = None
+) -> list[Problem]:
+    """What is wrong with the addresses of one name; ``own`` is this machine, else looked at."""
     usable = reachable(lookup, surroundings)
     unusable = tuple(address for address in lookup.addresses if address not in usable)
     if unusable and not usable:
@@ -85,7 +92,7 @@ def judge(lookup: Lookup, surroundings: Surroundings) -> list[Problem]:
         found.append(_partly_unusable(lookup.name, usable, unusable))
     if several := _several(lookup, surroundings):
         found.append(several)
-    if elsewhere := _elsewhere(lookup.name, usable, surroundings):
+    if elsewhere := _elsewhere(lookup.name, usable, surroundings, own):
         found.append(elsewhere)
     return found
 
@@ -94,11 +101,16 @@ def _unusable(lookup: Lookup, addresses: Sequence[Address], surroundings: Surrou
     """No CA can come: the answers of all servers hold no other address."""
     kinds = {kind_of(address, surroundings) for address in addresses}
     facts = {"name": lookup.name, "addresses": _list(addresses)}
-    steps = (zone.address_record(lookup.name, surroundings), zone.wait(lookup.ttl))
+    steps: tuple[str, ...] = (
+        zone.address_record(lookup.name, surroundings),
+        zone.wait(lookup.ttl),
+    )
+    if not surroundings.asks_only_lets_encrypt and kinds <= {Kind.PRIVATE, Kind.CARRIER_NAT}:
+        steps = (_("If the certificate authority is your own and comes there, go on."), *steps)
     if kinds == {Kind.PRIVATE}:
         return _private(facts, steps, lookup.detail, surroundings)
     if kinds == {Kind.CARRIER_NAT}:
-        return _carrier_nat(facts, steps, lookup.detail)
+        return _carrier_nat(facts, steps, lookup.detail, surroundings)
     return Problem(
         code="address-reserved",
         severity=Severity.ERROR,
@@ -115,7 +127,7 @@ def _private(
         steps = (*steps, _("Keep the private address in the DNS of the local network only."))
     return Problem(
         code="address-private",
-        severity=Severity.ERROR,
+        severity=_of_no_public_ca(surroundings),
         explanation=_(
             "In the public DNS %(name)s points to %(addresses)s, a private address that nobody on "
             "the internet can reach."
@@ -126,10 +138,12 @@ def _private(
     )
 
 
-def _carrier_nat(facts: dict[str, str], steps: tuple[str, ...], detail: str) -> Problem:
+def _carrier_nat(
+    facts: dict[str, str], steps: tuple[str, ...], detail: str, surroundings: Surroundings
+) -> Problem:
     return Problem(
         code="address-carrier-nat",
-        severity=Severity.ERROR,
+        severity=_of_no_public_ca(surroundings),
         explanation=_(
             "%(name)s points to %(addresses)s, an address inside the internet provider's own "
             "network (carrier-grade NAT) that nobody on the internet can reach."
@@ -138,6 +152,11 @@ def _carrier_nat(facts: dict[str, str], steps: tuple[str, ...], detail: str) -> 
         remedy=(_("Ask the internet provider for a static, public IP address."), *steps),
         detail=detail,
     )
+
+
+def _of_no_public_ca(surroundings: Surroundings) -> Severity:
+    """For an address that no CA on the internet reaches: one inside of the network may."""
+    return Severity.ERROR if surroundings.asks_only_lets_encrypt else Severity.WARNING
 
 
 def _reserved(kinds: set[Kind]) -> str:
@@ -202,7 +221,12 @@ def _several(lookup: Lookup, surroundings: Surroundings) -> Problem | None:
     )
 
 
-def _elsewhere(name: str, usable: Sequence[Address], surroundings: Surroundings) -> Problem | None:
+def _elsewhere(
+    name: str,
+    usable: Sequence[Address],
+    surroundings: Surroundings,
+    own: machine.Machine | None,
+) -> Problem | None:
     """Without a router in between, the name's address should be one of this machine."""
     others = [address for address in usable if not machine.is_own(address)]
     if surroundings.is_behind_router or not others:
@@ -219,11 +243,20 @@ def _elsewhere(name: str, usable: Sequence[Address], surroundings: Surroundings)
         steps.reverse()
     return Problem(
         code="address-not-here",
-        severity=Severity.WARNING,
+        severity=_severity(others, own or machine.look()),
         explanation=_("%(name)s points to %(addresses)s, which is not an address of this machine.")
         % {"name": name, "addresses": _list(others)},
         remedy=tuple(steps),
     )
+
+
+def _severity(others: Sequence[Address], own: machine.Machine) -> Severity:
+    """Where the machine has private addresses alone, somebody has to translate: no fault."""
+    public, private = (
+        {address.version for address in found} for found in (own.public, own.private)
+    )
+    is_translated = all(each.version in private - public for each in others)
+    return Severity.INFO if is_translated else Severity.WARNING
 
 
 def _list(addresses: Sequence[Address]) -> str:

@@ -3,48 +3,74 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
 
+from challenges.models import ChallengeListener
 from challenges.ports import HTTP_PORT
 from challenges.preflight import machine
+from challenges.preflight.processes import is_here
 from challenges.preflight.surroundings import Surroundings
 
 
-def open_the_port(surroundings: Surroundings) -> str:
-    """How TCP port 80 gets from the internet to the challenge port, in this scenario."""
+def elsewhere(listeners: Sequence[ChallengeListener]) -> str:
+    """The other machine or container on which the challenge service runs; empty where it is this
+    one, as it is taken to be while none reports itself.
+    """
+    return listeners[0].host if listeners and not any(map(is_here, listeners)) else ""
+
+
+def open_the_port(surroundings: Surroundings, host: str = "") -> str:
+    """How TCP port 80 gets from the internet to the challenge port, in this scenario.
+
+    ``host`` is the other machine on which the challenge service runs.
+    """
     facts = {
         "public": HTTP_PORT,
         "port": surroundings.challenge_port,
-        "machine": this_machine(),
+        "where": machine_of(host),
     }
+    if surroundings.is_behind_router and host:
+        return (
+            _(
+                "On the router, forward TCP port %(public)d of its public address to port "
+                "%(port)d of %(where)s, or to the port under which its container is published, "
+                "from every source address."
+            )
+            % facts
+        )
     if surroundings.is_behind_router:
         return (
             _(
                 "On the router, forward TCP port %(public)d of its public address to port "
-                "%(port)d of this machine (%(machine)s), from every source address."
+                "%(port)d of %(where)s, from every source address."
             )
             % facts
         )
     return (
         _(
-            "In every firewall, let TCP port %(public)d through to this machine (%(machine)s), "
+            "In every firewall, let TCP port %(public)d through to %(where)s, "
             "from every source address: Let's Encrypt comes from changing ones."
         )
         % facts
     )
 
 
-def let_the_path_through(surroundings: Surroundings) -> str:
-    """What a server in front of the challenge port has to do."""
+def let_the_path_through(surroundings: Surroundings, host: str = "") -> str:
+    """What a server in front of the challenge port has to do; ``host`` as above."""
     return _(
         "Have paths that begin with /.well-known/acme-challenge/ passed on unchanged to port "
-        "%(port)d of this machine (%(machine)s)."
-    ) % {"port": surroundings.challenge_port, "machine": this_machine()}
+        "%(port)d of %(where)s."
+    ) % {"port": surroundings.challenge_port, "where": machine_of(host)}
 
 
-def open_own_firewall(port: int) -> str:
-    """What the firewall on this machine itself has to let in."""
+def open_own_firewall(port: int, host: str = "") -> str:
+    """What the firewall on the machine itself has to let in; ``host`` as above."""
+    if host:
+        return _(
+            "In the firewall of %(where)s, let TCP port %(port)d in from every source address."
+        ) % {"port": port, "where": machine_of(host)}
     return _(
         "In this machine's own firewall, let TCP port %(port)d in from every source address."
     ) % {"port": port}
@@ -59,3 +85,13 @@ def this_machine() -> str:
     """The address by which this machine reaches the internet, or its name when it has none."""
     own = machine.look().addresses
     return str(own[0]) if own else socket.gethostname()
+
+
+def machine_of(host: str) -> str:
+    """The machine that the CA's requests shall come to, for a sentence.
+
+    Another one by its name: the address of this one, a worker's container, would lead astray.
+    """
+    if host:
+        return _("the machine on which the challenge service runs (%(host)s)") % {"host": host}
+    return _("this machine (%(machine)s)") % {"machine": this_machine()}

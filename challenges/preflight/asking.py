@@ -2,6 +2,7 @@
 
 The same proxy, the same roots, the same rules for certificates; nothing is followed. Where the
 certificate shown is not trusted it looks a second time, without trust, only to tell whose it is.
+All of it ends in time, however slowly anybody talks.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import ssl
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import certifi
@@ -27,7 +28,10 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 from urllib3.exceptions import ConnectTimeoutError, ProxyError, ReadTimeoutError
 
+from challenges.preflight.limited import Limit, LimitedConnection, LimitedContext, LimitedPool
+
 SECONDS = 5.0  # for each step: connecting, and waiting for an answer
+ALL_SECONDS = 9.0  # for all steps together, the second look among them
 MOST_BYTES = 64 * 1024
 _NEEDED = frozenset({"newNonce", "newAccount", "newOrder"})
 _HEADERS = {"User-Agent": "gateway-admin (preflight)", "Accept-Encoding": "identity"}
@@ -35,6 +39,9 @@ _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3}[^'\")]*)")
 # X509_V_ERR_CERT_NOT_YET_VALID, _HAS_EXPIRED and _HOSTNAME_MISMATCH of OpenSSL's x509_vfy.h.
 _TIME_ERRORS = frozenset({9, 10})
 _NAME_ERROR = 62
+# What a resolver says for certain; -5 and -9 are glibc's EAI_NODATA and EAI_ADDRFAMILY, which
+# Python does not name everywhere. All the rest, as EAI_AGAIN, may be over in a moment.
+_UNKNOWN_NAME = frozenset({socket.EAI_NONAME, -5, -9})
 
 
 class Outcome(enum.Enum):
@@ -43,11 +50,14 @@ class Outcome(enum.Enum):
     FOUND = "found"
     NOT_HTTPS = "not-https"
     NAME_UNKNOWN = "name-unknown"
+    NAME_UNANSWERED = "name-unanswered"
     REFUSED = "refused"
+    CUT_OFF = "cut-off"
     NO_ROUTE = "no-route"
     SILENT = "silent"
     PROXY_UNUSABLE = "proxy-unusable"
     PROXY_UNREACHABLE = "proxy-unreachable"
+    PROXY_SILENT = "proxy-silent"
     PROXY_REFUSES = "proxy-refuses"
     NOT_TRUSTED = "not-trusted"
     OTHER_SERVER = "other-server"
@@ -89,16 +99,20 @@ def fetch(url: str, ca_bundle: Path | None, proxy: str = "") -> Answer:
         context = _trusting(ca_bundle)
     except OSError as error:
         return Answer(Outcome.BUNDLE_UNREADABLE, detail=f"{ca_bundle}: {error.strerror or error}")
-    try:
-        with _get(url, context, proxy) as response:
-            return _read(response)
-    except Exception as error:  # urllib3 and http.client raise much more than they say
-        return _failed(error, url, proxy)
+    with Limit(ALL_SECONDS) as limit:
+        context.limit = limit
+        try:
+            with _get(url, context, proxy) as response:
+                answer = _read(response)
+            # What was cut off at the end of the time is not all that would have come.
+            return _too_slow() if limit.is_over else answer
+        except Exception as error:  # urllib3 and http.client raise much more than they say
+            return _too_slow(error) if limit.is_over else _failed(error, url, proxy, limit)
 
 
 @contextlib.contextmanager
 def _get(
-    url: str, context: ssl.SSLContext, proxy: str
+    url: str, context: LimitedContext, proxy: str
 ) -> Iterator[urllib3.response.BaseHTTPResponse]:
     timeout = urllib3.Timeout(connect=SECONDS, read=SECONDS)
     options: dict[str, Any] = {
@@ -108,6 +122,7 @@ def _get(
         "maxsize": 1,
     }
     manager = _through(proxy, options) if proxy else urllib3.PoolManager(**options)
+    manager.pool_classes_by_scheme = {"https": LimitedPool}
     try:
         with contextlib.closing(
             manager.request("GET", url, headers=_HEADERS, redirect=False, preload_content=False)
@@ -132,9 +147,9 @@ def _with_scheme(proxy: str) -> str:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-def _trusting(ca_bundle: Path | None) -> ssl.SSLContext:
+def _trusting(ca_bundle: Path | None) -> LimitedContext:
     # Not create_default_context(): its rules are stricter than those of the issuing.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = LimitedContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.hostname_checks_common_name = False
     roots = ca_bundle or Path(certifi.where())
@@ -160,38 +175,61 @@ def _read(response: urllib3.response.BaseHTTPResponse) -> Answer:
     return Answer(Outcome.NOT_A_DIRECTORY, date, repr(body[:200]))
 
 
-def _failed(error: Exception, url: str, proxy: str) -> Answer:
+def _too_slow(error: Exception | None = None) -> Answer:
+    said = f": {error}" if error else ""
+    return Answer(Outcome.SILENT, detail=f"not done after {ALL_SECONDS:g} seconds{said}"[:500])
+
+
+def _failed(error: Exception, url: str, proxy: str, limit: Limit) -> Answer:
     detail = f"{type(error).__name__}: {error}"[:500]
     causes = list(_causes(error))
     if tunnel := _TUNNEL.search(" ".join(str(cause) for cause in causes)):
         return Answer(Outcome.PROXY_REFUSES, detail=detail, status=tunnel[1].strip())
+    outcome = outcome_of(error)
     if any(isinstance(cause, ProxyError) for cause in causes):
-        return Answer(Outcome.PROXY_UNREACHABLE, detail=detail)
-    outcome = _outcome(causes)
+        is_passing = outcome in {Outcome.SILENT, Outcome.CUT_OFF, Outcome.NAME_UNANSWERED}
+        return Answer(
+            Outcome.PROXY_SILENT if is_passing else Outcome.PROXY_UNREACHABLE, detail=detail
+        )
     if outcome not in {Outcome.NOT_TRUSTED, Outcome.OTHER_SERVER, Outcome.CERTIFICATE_TIME}:
         return Answer(outcome, detail=detail)
-    shown, date = _look_without_trust(url, proxy)
+    shown, date = _look_without_trust(url, proxy, limit)
     return Answer(outcome, date, detail, shown=shown)
 
 
-def _outcome(causes: list[BaseException]) -> Outcome:
-    for cause in causes:
-        if isinstance(cause, socket.gaierror):
-            return Outcome.NAME_UNKNOWN
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            if cause.verify_code in _TIME_ERRORS:
-                return Outcome.CERTIFICATE_TIME
-            is_name = cause.verify_code == _NAME_ERROR
-            return Outcome.OTHER_SERVER if is_name else Outcome.NOT_TRUSTED
-        if isinstance(cause, (TimeoutError, ConnectTimeoutError, ReadTimeoutError)):
+def outcome_of(error: Exception) -> Outcome:
+    """What an error of a direct connection means, by the innermost cause that says anything."""
+    found = (_outcome(cause) for cause in _causes(error))
+    return next((outcome for outcome in found if outcome), Outcome.SILENT)
+
+
+def _outcome(cause: BaseException) -> Outcome | None:
+    match cause:
+        case socket.gaierror():
+            is_certain = cause.errno in _UNKNOWN_NAME
+            return Outcome.NAME_UNKNOWN if is_certain else Outcome.NAME_UNANSWERED
+        case ssl.SSLCertVerificationError():
+            return _of_certificate(cause)
+        case TimeoutError() | ConnectTimeoutError() | ReadTimeoutError():
             return Outcome.SILENT
-        if isinstance(cause, ssl.SSLError):
+        # Both are TLS errors, too, but what ends in the middle is not wrong by itself.
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | http.client.IncompleteRead():
+            return Outcome.CUT_OFF
+        case ssl.SSLError():
             return Outcome.TLS_FAILED
-        if isinstance(cause, ConnectionError):
+        case ConnectionRefusedError():
             return Outcome.REFUSED
-        if isinstance(cause, OSError) and cause.errno in {errno.ENETUNREACH, errno.EHOSTUNREACH}:
+        case ConnectionError():
+            return Outcome.CUT_OFF
+        case OSError() if cause.errno in {errno.ENETUNREACH, errno.EHOSTUNREACH}:
             return Outcome.NO_ROUTE
-    return Outcome.SILENT
+    return None
+
+
+def _of_certificate(error: ssl.SSLCertVerificationError) -> Outcome:
+    if error.verify_code in _TIME_ERRORS:
+        return Outcome.CERTIFICATE_TIME
+    return Outcome.OTHER_SERVER if error.verify_code == _NAME_ERROR else Outcome.NOT_TRUSTED
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -208,17 +246,23 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     return reversed(seen)
 
 
-def _look_without_trust(url: str, proxy: str) -> tuple[Shown | None, str]:
-    """The certificate that the server shows, and its Date header; sends nothing that is secret."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+def _look_without_trust(url: str, proxy: str, limit: Limit) -> tuple[Shown | None, str]:
+    """The certificate that the server shows, and its Date header; sends nothing that is secret.
+
+    Not through an https:// proxy: its password is for whoever has proved to be that proxy.
+    """
+    if proxy and urlsplit(_with_scheme(proxy)).scheme != "http":
+        return None, ""
+    context = LimitedContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    context.limit = limit
     connection = _connection(url, proxy, context)
     try:
         connection.connect()
-        certificate = connection.sock.getpeercert(binary_form=True)
+        certificate = cast(ssl.SSLSocket, connection.sock).getpeercert(binary_form=True)
         connection.request("HEAD", urlsplit(url).path or "/", headers=_HEADERS)
-        date = connection.getresponse().getheader("Date") or ""
+        date = connection.getresponse().headers.get("Date", "")
         return (_describe(certificate) if certificate else None), date
     except Exception:  # the first look has said what matters
         return None, ""
@@ -226,14 +270,14 @@ def _look_without_trust(url: str, proxy: str) -> tuple[Shown | None, str]:
         connection.close()
 
 
-def _connection(url: str, proxy: str, context: ssl.SSLContext) -> http.client.HTTPSConnection:
-    # Not urllib3's, which warns of every connection without trust.
+def _connection(url: str, proxy: str, context: LimitedContext) -> LimitedConnection:
+    # Without a pool, which warns of every connection without trust.
     there, through = urlsplit(url), urlsplit(_with_scheme(proxy))
     host, port = there.hostname or "", there.port or 443
     if not proxy:
-        return http.client.HTTPSConnection(host, port, timeout=SECONDS, context=context)
-    connection = http.client.HTTPSConnection(
-        through.hostname or "", through.port or 80, timeout=SECONDS, context=context
+        return LimitedConnection(host, port, timeout=SECONDS, ssl_context=context)
+    connection = LimitedConnection(
+        through.hostname or "", through.port or 80, timeout=SECONDS, ssl_context=context
     )
     connection.set_tunnel(host, port, headers=_credentials(proxy))
     return connection

@@ -52,6 +52,19 @@ def check(said: Mapping[str, Said], surroundings: Surroundings) -> Report:
     return Report(findings, (Established(Fact.CAA_ALLOWS, _allowing(allowed, surroundings)),))
 
 
+def refused(said: Mapping[str, Said], surroundings: Surroundings) -> tuple[str, ...]:
+    """The names for which all servers agree that the CA may not issue."""
+    if not surroundings.caa_identities:
+        return ()
+    names = []
+    for name, by_server in said.items():
+        judged = [_judged(name, replies, surroundings) for replies in by_server]
+        worst = _worst(judged)
+        if worst.verdict in caa.FORBIDDING and _is_agreed(worst, judged):
+            names.append(name)
+    return tuple(names)
+
+
 def _judged(name: str, replies: Mapping[str, Reply], surroundings: Surroundings) -> _Judged:
     found = caa.relevant(name, replies)
     if found.failure:
@@ -101,7 +114,15 @@ def _finding(
     problem = caa_words.problem(verdict, group, surroundings)
     if is_agreed:
         return problem
-    doubt = _("Not all of the public DNS servers say so: after a change wait, then try again.")
+    is_said = verdict or any(each.relevant.failure in _BROKEN for each in judged)
+    doubt = (
+        _("Not all of the public DNS servers say so: after a change wait, then try again.")
+        if is_said
+        else _(
+            "None of the public DNS servers gives an answer, so whether the CA gets one is unknown "
+            "from here: the staging test decides."
+        )
+    )
     return dataclasses.replace(problem, remedy=(*problem.remedy, doubt), retryable=True)
 
 

@@ -18,7 +18,15 @@ from challenges.problems import Problem, Severity
 
 ALL_TOGETHER = 10.0
 # What may be over when the issuing asks, or what its greater patience overcomes.
-_PASSING = frozenset({Outcome.SILENT, Outcome.STATUS})
+_PASSING = frozenset(
+    {
+        Outcome.SILENT,
+        Outcome.STATUS,
+        Outcome.CUT_OFF,
+        Outcome.NAME_UNANSWERED,
+        Outcome.PROXY_SILENT,
+    }
+)
 _OUR_OWN = frozenset(
     {Outcome.NOT_HTTPS, Outcome.NOT_A_DIRECTORY, Outcome.PROXY_UNUSABLE, Outcome.BUNDLE_UNREADABLE}
 )
@@ -28,6 +36,12 @@ _EXPLANATIONS = {
     ),
     Outcome.NAME_UNKNOWN: gettext_noop(
         "This machine cannot find the address of the certificate authority (%(host)s)."
+    ),
+    Outcome.NAME_UNANSWERED: gettext_noop(
+        "This machine's own DNS servers gave no answer about the certificate authority (%(host)s)."
+    ),
+    Outcome.CUT_OFF: gettext_noop(
+        "The connection to the certificate authority (%(host)s) was cut off in the middle."
     ),
     Outcome.REFUSED: gettext_noop(
         "The connection to the certificate authority (%(host)s) is refused."
@@ -41,6 +55,10 @@ _EXPLANATIONS = {
     ),
     Outcome.PROXY_UNREACHABLE: gettext_noop(
         "The proxy %(proxy)s that is configured for %(host)s cannot be reached."
+    ),
+    Outcome.PROXY_SILENT: gettext_noop(
+        "The proxy %(proxy)s that is configured for %(host)s did not answer in time, or cut the "
+        "connection off."
     ),
     Outcome.PROXY_REFUSES: gettext_noop(
         "The proxy %(proxy)s does not connect to the certificate authority (%(host)s): it "
@@ -109,12 +127,18 @@ def judge(url: str, answer: Answer, surroundings: Surroundings) -> Problem | Non
     }
     return Problem(
         code=f"directory-{answer.outcome.value}",
-        severity=Severity.WARNING if answer.outcome in _PASSING else Severity.ERROR,
+        severity=Severity.WARNING if _may_pass(answer) else Severity.ERROR,
         explanation=_(_EXPLANATIONS[answer.outcome]) % facts,
         remedy=tuple(step % facts for step in _steps(answer.outcome)),
         detail=f"{url}: {answer.detail}".rstrip(": "),
         retryable=answer.outcome not in _OUR_OWN,
     )
+
+
+def _may_pass(answer: Answer) -> bool:
+    # A proxy says 5xx when its own resolver or connection fails, not when it forbids.
+    is_proxys_trouble = answer.outcome is Outcome.PROXY_REFUSES and answer.status.startswith("5")
+    return answer.outcome in _PASSING or is_proxys_trouble
 
 
 def _steps(outcome: Outcome) -> tuple[str, ...]:
@@ -131,6 +155,20 @@ def _steps(outcome: Outcome) -> tuple[str, ...]:
         Outcome.NAME_UNKNOWN: (
             _("Check this machine's own DNS servers: resolvectl status"),
             check_address,
+        ),
+        Outcome.NAME_UNANSWERED: (
+            _("Try again: a moment later it is often well."),
+            _("Check this machine's own DNS servers: resolvectl status"),
+        ),
+        Outcome.CUT_OFF: (
+            _("Try again: a moment later it is often well."),
+            exempt,
+            let_through,
+        ),
+        Outcome.PROXY_SILENT: (
+            _("Try again: a moment later it is often well."),
+            check_proxy,
+            let_through,
         ),
         Outcome.PROXY_UNUSABLE: (check_proxy,),
         Outcome.PROXY_UNREACHABLE: (check_proxy, let_through),

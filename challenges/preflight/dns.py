@@ -8,26 +8,21 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from django.utils.translation import gettext as _
-
 from challenges.preflight import (
-    addresses,
     aliases,
     caa,
-    caa_findings,
     dns_servers,
     interception,
-    public_dns,
+    second_opinion,
     servers,
     split_horizon,
-    zone,
 )
+from challenges.preflight.found import CaaReplies, Found
 from challenges.preflight.lookups import Lookup
-from challenges.preflight.report import Established, Fact, Report
+from challenges.preflight.report import Report
 from challenges.preflight.resolving import Failure, Question, Reply, ask
 from challenges.preflight.servers import Server
 from challenges.preflight.surroundings import Surroundings
-from challenges.problems import Severity
 
 __all__ = ["Failure", "Lookup", "Reply", "check"]
 
@@ -45,21 +40,34 @@ def check(names: Sequence[str], surroundings: Surroundings) -> tuple[Report, tup
     deadline = time.monotonic() + SECONDS
     public, system = servers.public(surroundings), servers.system(surroundings)
     replies = ask(_questions(names, public, system), seconds=FIRST_ROUND)
-    lookups = _lookups(names, public, replies)
-    chains = aliases.follow(_unresolved(lookups), public, deadline)
-    report = _of_records(lookups, chains, surroundings)
-    report += _of_caa(lookups, public, replies, surroundings)
+    asked = _lookups(names, public, replies)
+    chains = aliases.follow(_unresolved(asked), public, deadline)
+    found = Found(asked, chains, {name: _caa_replies(name, public, replies) for name in names})
+    report, found = _judged(found, public, surroundings, deadline)
     if system:
         local = [_first_known(lookup) for lookup in _lookups(names, system, replies)]
-        report += split_horizon.check(local, lookups, surroundings)
-    if report.is_fatal and _is_intercepted(names, public, deadline):
-        report = interception.doubted(report, public)
-    return report, lookups
+        report += split_horizon.check(local, found.lookups, surroundings)
+    return report, found.lookups
 
 
-def _is_intercepted(names: Sequence[str], public: Sequence[Server], deadline: float) -> bool:
+def _judged(
+    found: Found, public: Sequence[Server], surroundings: Surroundings, deadline: float
+) -> tuple[Report, Found]:
+    """What it means; nothing fatal is said without a second opinion."""
+    of_servers = Report(tuple(dns_servers.check(found.lookups, surroundings)))
+    report = of_servers + found.report(surroundings)
+    if not report.is_fatal:
+        return report, found
+    if _is_intercepted(found.lookups[0].name, public, deadline):
+        return interception.doubted(report, public), found
+    left = deadline - time.monotonic()
+    better = second_opinion.take(found, public, surroundings, seconds=left)
+    return of_servers + better.report(surroundings), better
+
+
+def _is_intercepted(name: str, public: Sequence[Server], deadline: float) -> bool:
     seconds = min(interception.SECONDS, deadline - time.monotonic())
-    return interception.is_possible(public) and interception.happens(names[0], seconds=seconds)
+    return interception.is_possible(public) and interception.happens(name, seconds=seconds)
 
 
 def _questions(
@@ -103,48 +111,8 @@ def _unresolved(lookups: Sequence[Lookup]) -> list[str]:
     ]
 
 
-def _of_records(
-    lookups: Sequence[Lookup], chains: Mapping[str, tuple[str, ...]], surroundings: Surroundings
-) -> Report:
-    findings = dns_servers.check(lookups, surroundings)
-    about_names = []
-    for lookup in lookups:
-        if any(view.is_known for view in lookup.views):
-            problem = public_dns.judge(lookup, surroundings, chains.get(lookup.name, ()))
-            about_names += [problem] if problem else []
-            about_names += addresses.judge(lookup, surroundings)
-    is_right = (
-        bool(lookups)
-        and all(addresses.reachable(lookup, surroundings) for lookup in lookups)
-        and all(finding.severity is Severity.INFO for finding in about_names)
-    )
-    established = (Established(Fact.DNS_PUBLIC, _right(lookups)),) if is_right else ()
-    return Report((*findings, *about_names), established)
-
-
-def _right(lookups: Sequence[Lookup]) -> str:
-    said = [
-        _("%(name)s has the address %(addresses)s")
-        % {"name": lookup.name, "addresses": ", ".join(map(str, lookup.addresses))}
-        for lookup in lookups
-    ]
-    return _("In the public DNS %(said)s.") % {"said": zone.names(said)}
-
-
-def _of_caa(
-    lookups: Sequence[Lookup],
-    public: Sequence[Server],
-    replies: Replies,
-    surroundings: Surroundings,
-) -> Report:
-    """Of the names that have an address: of the others there is enough to say already."""
-    said = {
-        lookup.name: [
-            {step: replies[Question(server, step, "CAA")] for step in caa.climb(lookup.name)}
-            for server in public
-            if any(view.addresses and view.server == server.shown for view in lookup.views)
-        ]
-        for lookup in lookups
-        if lookup.addresses
+def _caa_replies(name: str, public: Sequence[Server], replies: Replies) -> CaaReplies:
+    return {
+        server.shown: {step: replies[Question(server, step, "CAA")] for step in caa.climb(name)}
+        for server in public
     }
-    return caa_findings.check(said, surroundings)

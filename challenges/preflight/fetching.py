@@ -21,6 +21,9 @@ PATH = "/.well-known/acme-challenge/"
 MOST_BYTES = 1024  # of what an answer says
 MOST_HEAD = 8192  # bytes; a proxy may add a lot that is no fault
 _SHOWN = 200  # characters of a header field
+# Let's Encrypt reads no further, and refuses a body of this size or more.
+_REFUSED_FROM = 128  # bytes
+_CUT_OFF_BY_CAS = b" \t\r\n"
 _UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.EACCES, errno.EHOSTDOWN})
 
 
@@ -35,6 +38,7 @@ class Outcome(enum.Enum):
     NOT_HTTP = "not HTTP"
     UNREACHABLE = "reported as unreachable"
     NO_ROUTE = "no route"
+    NOT_ASKED = "not asked, because this is no address of another machine"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +53,13 @@ class Answer:
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
     detail: str = ""
+    where: str = ""
+
+    @property
+    def without_words(self) -> str:
+        """Where it was asked and what came of it, without a word of whoever answered."""
+        came = f"HTTP {self.status}" if self.status else self.outcome.value
+        return f"{self.where}: {came}"
 
     def header(self, name: str) -> str:
         """The first field of this lower-case name, else empty."""
@@ -56,7 +67,9 @@ class Answer:
 
     def is_token(self, authorization: str) -> bool:
         """Whether this is what a CA accepts: 200 and the key authorization (RFC 8555 §8.3)."""
-        return self.status == HTTPStatus.OK and self.body.rstrip() == authorization.encode()
+        is_short = len(self.body) < _REFUSED_FROM
+        said = self.body.rstrip(_CUT_OFF_BY_CAS)
+        return self.status == HTTPStatus.OK and is_short and said == authorization.encode()
 
 
 def fetch(address: Address, port: int, token: str, *, host: str, seconds: float) -> Answer:
@@ -73,9 +86,8 @@ def fetch(address: Address, port: int, token: str, *, host: str, seconds: float)
     except (OSError, http.client.HTTPException) as error:
         outcome = _outcome(error, peer)
         detail = f"{where}: {outcome.value} ({str(error) or type(error).__name__})"
-        return Answer(
-            outcome, body=peer.first if outcome is Outcome.NOT_HTTP else b"", detail=detail
-        )
+        first = peer.first if outcome is Outcome.NOT_HTTP else b""
+        return Answer(outcome, body=first, detail=detail, where=where)
 
 
 class _Peer(io.RawIOBase):
@@ -148,7 +160,7 @@ def _ask(peer: _Peer, token: str, host: str, where: str) -> Answer:
     headers = tuple((name.lower(), value[:_SHOWN]) for name, value in response.getheaders())
     server = response.getheader("Server") or ""
     detail = f"{where}: {response.status} {server[:80]!r} {body[:200]!r}"
-    return Answer(Outcome.ANSWERED, response.status, body, headers, detail)
+    return Answer(Outcome.ANSWERED, response.status, body, headers, detail, where)
 
 
 def _outcome(error: Exception, peer: _Peer) -> Outcome:

@@ -36,7 +36,7 @@ class Machine:
 
 
 def look() -> Machine:
-    """As it is now. Sends nothing."""
+    """As it is now; where the interfaces may not be listed, what the routes tell. Sends nothing."""
     found: list[Address] = [source for somewhere in _SOMEWHERE if (source := source_for(somewhere))]
     found += [own for interface, own in _interfaces() if not interface.startswith(_VIRTUAL)]
     usual = [own for own in found if not (own.is_loopback or own.is_link_local)]
@@ -57,13 +57,21 @@ def source_for(address: Address) -> Address | None:
 def is_own(address: Address) -> bool:
     """Whether ``address`` belongs to an interface of this machine."""
     # Not by trying to bind it: some systems let programs bind what is not theirs.
-    return address.is_loopback or any(own == address for _interface, own in _interfaces())
+    if address.is_loopback or any(own == address for _interface, own in _interfaces()):
+        return True
+    # The way to an address of our own begins at it.
+    return source_for(address) == address
 
 
 def _interfaces() -> list[tuple[str, Address]]:
+    """All of them, or none where a sandbox forbids to list them."""
+    try:
+        found = psutil.net_if_addrs()
+    except (OSError, psutil.Error):
+        return []
     return [
         (interface, ipaddress.ip_address(entry.address.partition("%")[0]))
-        for interface, entries in psutil.net_if_addrs().items()
+        for interface, entries in found.items()
         for entry in entries
         if entry.family in {socket.AF_INET, socket.AF_INET6}
     ]

@@ -23,10 +23,11 @@ MOST_LABELS = 10  # of Let's Encrypt
 def check(surroundings: Surroundings) -> Report:
     """The findings about the names themselves; without any, that they are usable."""
     is_demonstration = bool(surroundings.public_networks)
+    others = not surroundings.asks_only_lets_encrypt
     findings = tuple(
         problem
         for name in surroundings.hostnames
-        if (problem := judge(name, is_demonstration=is_demonstration))
+        if (problem := judge(name, is_demonstration=is_demonstration, other_ca=others))
     )
     if findings or not surroundings.hostnames:
         return Report(findings)
@@ -36,8 +37,11 @@ def check(surroundings: Surroundings) -> Report:
     return Report((), (Established(Fact.NAMES_USABLE, sentence),))
 
 
-def judge(name: str, *, is_demonstration: bool) -> Problem | None:
-    """What is wrong with one name; in a demonstration reserved names are the point."""
+def judge(name: str, *, is_demonstration: bool, other_ca: bool = False) -> Problem | None:
+    """What is wrong with one name; in a demonstration reserved names are the point.
+
+    ``other_ca``: another CA than Let's Encrypt is asked, which may be one's own.
+    """
     try:
         hostnames.normalise(name)
     except ProblemError as error:
@@ -48,9 +52,9 @@ def judge(name: str, *, is_demonstration: bool) -> Problem | None:
     if is_demonstration:
         return None
     if labels[-1] in _SPECIAL:
-        return _not_public(name, f".{labels[-1]}")
+        return _not_public(name, f".{labels[-1]}", other_ca=other_ca)
     if ".".join(labels[-2:]) in _DOCUMENTATION:
-        return _not_public(name, ".".join(labels[-2:]))
+        return _not_public(name, ".".join(labels[-2:]), other_ca=other_ca)
     if suffixes.is_suffix(name.lower()):
         return _suffix(name)
     if not suffixes.has_known_ending(name.lower()):
@@ -58,15 +62,17 @@ def judge(name: str, *, is_demonstration: bool) -> Problem | None:
     return None
 
 
-def _not_public(name: str, ending: str) -> Problem:
+def _not_public(name: str, ending: str, *, other_ca: bool) -> Problem:
+    registered = _("Use a name in a domain that is registered to you.")
+    own = _("If the certificate authority is your own and finds this name, go on.")
     return Problem(
         code="hostname-not-public",
-        severity=Severity.ERROR,
+        severity=Severity.WARNING if other_ca else Severity.ERROR,
         explanation=_(
             "%(name)s cannot be in the public DNS, because %(ending)s is reserved for other uses."
         )
         % {"name": name, "ending": ending},
-        remedy=(_("Use a name in a domain that is registered to you."),),
+        remedy=(registered, own) if other_ca else (registered,),
     )
 
 

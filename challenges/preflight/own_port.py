@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
+from http import HTTPStatus
 
 from django.utils.translation import gettext as _
 
-from challenges import occupants
+from challenges import answering, occupants
 from challenges.models import ChallengeListener
 from challenges.preflight import advice
 from challenges.preflight.fetching import Answer
@@ -24,6 +26,91 @@ def nobody_there(answer: Answer, port: int) -> Problem:
         remedy=(_("Start it: it belongs to ./scripts/run, or is the service “challenges”."),),
         detail=answer.detail,
         retryable=True,
+    )
+
+
+def silent(listener: ChallengeListener, port: int) -> Problem:
+    """No challenge process is alive, but one of another machine was, and may only be late."""
+    facts = {"host": listener.host, "port": port, "machine": socket.gethostname()}
+    return Problem(
+        code="challenge-listener-silent",
+        severity=Severity.WARNING,
+        explanation=_(
+            "The challenge service on %(host)s has stopped reporting itself, and from %(machine)s "
+            "no port %(port)d is seen to answer."
+        )
+        % facts,
+        remedy=(
+            _("If it does not run, start it: it is the service “challenges”."),
+            _(
+                "If it runs, compare the clock of %(host)s with that of %(machine)s: by one that "
+                "is behind, its reports look old."
+            )
+            % facts,
+        ),
+        detail=f"{listener.host}: {listener.seen_at:%Y-%m-%d %H:%M:%S} UTC",
+        retryable=True,
+    )
+
+
+def of_the_service(answer: Answer, port: int, host: str = "") -> Problem | None:
+    """What a challenge service means that answers, but not with the token: None where it is none.
+
+    ``host`` is the other machine that was asked; no word of its answer is repeated.
+    """
+    said = (answer.status, answer.body)
+    if answer.header("server"):
+        return None
+    detail = answer.without_words if host else answer.detail
+    where = host or _("this machine")
+    if said == (HTTPStatus.SERVICE_UNAVAILABLE, answering.AWAY.body):
+        return _database_away(where, port, detail)
+    if said == (HTTPStatus.NOT_FOUND, answering.NOT_FOUND.body):
+        return _other_database(where, port, detail)
+    return None
+
+
+def _database_away(where: str, port: int, detail: str) -> Problem:
+    facts = {"port": port, "where": where}
+    return Problem(
+        code="challenge-database-away",
+        severity=Severity.ERROR,
+        explanation=_(
+            "The challenge service answers on port %(port)d of %(where)s, but it cannot ask its "
+            "database, so it knows no new token."
+        )
+        % facts,
+        remedy=(
+            _("Wait some seconds, then try again."),
+            _(
+                "If it stays so, see that the database is well and can be reached from %(where)s; "
+                "the log of the challenge service says what it is told."
+            )
+            % facts,
+        ),
+        detail=detail,
+        retryable=True,
+    )
+
+
+def _other_database(where: str, port: int, detail: str) -> Problem:
+    facts = {"port": port, "where": where}
+    return Problem(
+        code="challenge-database-differs",
+        severity=Severity.ERROR,
+        explanation=_(
+            "A challenge service answers on port %(port)d of %(where)s, but it does not know what "
+            "this console has just published: it uses another database."
+        )
+        % facts,
+        remedy=(
+            _("Give both the same DATABASE_URL, or on one machine the same data directory."),
+            _(
+                "If it belongs to another console, choose another challenge port in the network "
+                "settings."
+            ),
+        ),
+        detail=detail,
     )
 
 
@@ -94,7 +181,8 @@ def not_seen(answer: Answer, listener: ChallengeListener) -> Problem:
             _("To look at it from there, run on %(host)s: curl -i http://localhost:%(port)d/")
             % facts,
         ),
-        detail=answer.detail,
+        # The process itself says where it is: nothing of what is found there belongs on a page.
+        detail=answer.without_words,
         retryable=True,
     )
 

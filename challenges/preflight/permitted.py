@@ -28,6 +28,9 @@ _METADATA = tuple(
         "fd00:42::42/128",
     )
 )
+_THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")  # RFC 791 §3.2
+# What belongs to machines in IPv6: no mapped or translated IPv4, no loopback, no link-local.
+_MACHINES_6 = (_INTERNET_6, ipaddress.IPv6Network("fc00::/7"))
 _ISATAP = frozenset({0x00005EFE, 0x02005EFE})  # RFC 5214 §6.1
 
 
@@ -38,7 +41,7 @@ def may_connect(address: Address, surroundings: Surroundings) -> bool:
     owner has said to count as public. Never a loopback, link-local, multicast, unspecified or
     reserved address or a cloud's metadata service, also not wrapped into an IPv6 address.
     """
-    if any(address in network for network in _METADATA):
+    if _is_metadata(address):
         return False
     if surroundings.counts_as_public(address):
         return True
@@ -47,8 +50,38 @@ def may_connect(address: Address, surroundings: Surroundings) -> bool:
     return _is_internet(address) and all(_is_internet(form) for form in _wrapped(address))
 
 
+def may_ask_process(address: Address, surroundings: Surroundings) -> bool:
+    """Whether a challenge process of another machine may be asked at ``address``.
+
+    Where it is, it says itself, and strangers talk to it all day: whoever got into it shall not
+    send us to what only this machine reaches. So never a loopback, link-local, multicast,
+    unspecified or reserved address or a cloud's metadata service; a private one is usual.
+    """
+    if surroundings.counts_as_public(address) and not _is_metadata(address):
+        return True
+    return all(_is_machine(form) for form in (address, *_wrapped(address)))
+
+
+def _is_machine(address: Address) -> bool:
+    if _is_metadata(address):
+        return False
+    if isinstance(address, ipaddress.IPv6Address):
+        return any(address in network for network in _MACHINES_6) and not _scope(address)
+    return not (
+        address.is_loopback
+        or address.is_link_local
+        or address.is_multicast
+        or address.is_reserved
+        or address in _THIS_NETWORK
+    )
+
+
+def _is_metadata(address: Address) -> bool:
+    return any(address in network for network in _METADATA)
+
+
 def _is_internet(address: Address) -> bool:
-    if any(address in network for network in _METADATA):
+    if _is_metadata(address):
         return False
     if isinstance(address, ipaddress.IPv6Address) and address not in _INTERNET_6:
         return False

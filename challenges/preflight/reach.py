@@ -56,6 +56,17 @@ def targets(lookups: Sequence[Lookup], surroundings: Surroundings) -> list[Targe
     return list(dict.fromkeys([*first, *found]))[:MOST_TARGETS]
 
 
+def not_asked(lookups: Sequence[Lookup], surroundings: Surroundings) -> Report:
+    """What a CA may ask and we do not, said once for each address, so that nothing seems well."""
+    left_out: dict[Address, list[str]] = {}
+    for lookup in lookups:
+        for address in reachable(lookup, surroundings):
+            if not permitted.may_connect(address, surroundings):
+                left_out.setdefault(address, []).append(lookup.name)
+    asked = (Asked(zone.names(names), address) for address, names in left_out.items())
+    return Report(tuple(map(unanswered.not_asked, asked)))
+
+
 def check(
     lookups: Sequence[Lookup],
     probe: Probe,
@@ -70,7 +81,8 @@ def check(
         seconds=SECONDS + 1,
     )
     answered = [answer or Answer(Outcome.SILENT) for answer in answers]
-    return judge(list(zip(asked, answered, strict=True)), probe, listeners, surroundings)
+    pairs = list(zip(asked, answered, strict=True))
+    return judge(pairs, probe, listeners, surroundings) + not_asked(lookups, surroundings)
 
 
 def judge(
@@ -106,7 +118,9 @@ def _judge_one(
     if seen is None:
         return Report((unanswered.problem(asked, answer, view),))
     if seen.kind is not Kind.OURS:
-        found: Problem = strangers.problem(asked, seen, answer.detail, view.surroundings)
+        found: Problem = strangers.problem(
+            asked, seen, answer.detail, view.surroundings, view.elsewhere
+        )
         return Report((found,))
     return Report(established=(_established(asked, view.surroundings),))
 

@@ -71,7 +71,11 @@ class Property:
 
 @dataclasses.dataclass(frozen=True)
 class Reply:
-    """What one server says to one question. ``ttl`` is in seconds; ``detail`` for an expert."""
+    """What one server says to one question. ``ttl`` is in seconds; ``detail`` for an expert.
+
+    ``hosts`` are the name servers that NS records name; an authoritative answer (RFC 1035 §4.1.1)
+    is the server's own knowledge and not a memory.
+    """
 
     addresses: tuple[Address, ...] = ()
     failure: Failure | None = None
@@ -79,17 +83,20 @@ class Reply:
     kind: str = "A"
     aliases: tuple[str, ...] = ()
     properties: tuple[Property, ...] = ()
+    hosts: tuple[str, ...] = ()
+    is_authoritative: bool = False
     ttl: int | None = None
     detail: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """One name and type for one server."""
+    """One name and type for one server, which shall ask others where it does not know."""
 
     server: Server
     name: str
     kind: str
+    is_recursive: bool = True
 
     def reply(self, failure: Failure, said: str) -> Reply:
         """A reply that is no answer."""
@@ -183,7 +190,9 @@ class _Line:
     async def _exchange(
         self, question: Question, seconds: float, *, is_unchecked: bool
     ) -> dns.message.Message:
-        flags = dns.flags.RD | (dns.flags.CD if is_unchecked else 0)
+        flags = (dns.flags.RD if question.is_recursive else 0) | (
+            dns.flags.CD if is_unchecked else 0
+        )
         make = partial(dns.message.make_query, f"{question.name}.", question.kind, flags=flags)
         message = await self._sent(make(use_edns=0, payload=_PAYLOAD), seconds)
         if message.rcode() in _WITHOUT_EDNS:
@@ -222,6 +231,8 @@ def _read(question: Question, message: dns.message.Message) -> Reply:
         kind=question.kind,
         aliases=aliases,
         properties=tuple(_property(record) for record in records if question.kind == "CAA"),
+        hosts=tuple(_lower(each.target) for each in records if question.kind == "NS"),
+        is_authoritative=bool(message.flags & dns.flags.AA),
         ttl=_ttl(message),
         detail=f"{question.server.shown}: {question.name} {question.kind}: {', '.join(said)}",
     )
@@ -242,7 +253,11 @@ def _aliases(message: dns.message.Message, name: dns.name.Name) -> tuple[str, ..
     while name in targets and len(chain) < _LONGEST_CHAIN and targets[name] not in chain:
         name = targets[name]
         chain.append(name)
-    return tuple(link.to_text(omit_final_dot=True).lower() for link in chain)
+    return tuple(map(_lower, chain))
+
+
+def _lower(name: dns.name.Name) -> str:
+    return name.to_text(omit_final_dot=True).lower()
 
 
 def _ttl(message: dns.message.Message) -> int | None:

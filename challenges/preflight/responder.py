@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import logging
 import secrets
 import socket
 from collections.abc import Iterator, Sequence
@@ -11,22 +12,26 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 
+from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
 from challenges import binding, tokens
 from challenges.models import ChallengeListener
-from challenges.preflight import own_port
+from challenges.preflight import own_port, permitted
 from challenges.preflight.fetching import Answer, Outcome, fetch
-from challenges.preflight.machine import Machine
+from challenges.preflight.machine import Machine, is_own
 from challenges.preflight.parallel import in_parallel
+from challenges.preflight.processes import is_here
 from challenges.preflight.report import Established, Fact, Report, joined
 from challenges.preflight.surroundings import Address, Surroundings
-from challenges.problems import Problem
+from challenges.problems import Problem, Severity
 
+logger = logging.getLogger(__name__)
 SECONDS = 2.0
 # With finding out the address of another machine.
 ALL_TOGETHER = 6.0
 MOST_ADDRESSES = 12
+_LOOPBACK = ipaddress.IPv4Address("127.0.0.1")
 _LOOPBACKS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what a wildcard is asked by
 
 
@@ -47,18 +52,11 @@ def published_probe(now: datetime) -> Iterator[Probe]:
     try:
         yield probe
     finally:
-        tokens.withdraw(token)
-
-
-def listeners_on_duty(now: datetime) -> tuple[ChallengeListener, ...]:
-    """The challenge processes that are alive, the one that reported last first."""
-    rows = ChallengeListener.objects.order_by("-seen_at")
-    return tuple(row for row in rows if row.is_alive(now))
-
-
-def is_here(listener: ChallengeListener | None) -> bool:
-    """Whether it runs on this machine; none that reports itself is looked for here, too."""
-    return listener is None or listener.host == socket.gethostname()
+        try:
+            tokens.withdraw(token)
+        except DatabaseError:
+            # It ends by itself in some minutes; what has been found shall not be lost for it.
+            logger.exception("The token of a preflight could not be withdrawn")
 
 
 def address_of(listener: ChallengeListener | None) -> str:
@@ -67,8 +65,8 @@ def address_of(listener: ChallengeListener | None) -> str:
         return "127.0.0.1"
     if not is_here(listener):
         return listener.host
-    first = next(iter(binding.parse_hosts(listener.addresses)), "127.0.0.1")
-    return _LOOPBACKS.get(first, first)
+    bound = [_LOOPBACKS.get(host, host) for host in binding.parse_hosts(listener.addresses)]
+    return next(iter(bound), "127.0.0.1")
 
 
 def check(
@@ -76,13 +74,19 @@ def check(
     listeners: Sequence[ChallengeListener],
     machine: Machine,
     surroundings: Surroundings,
+    silent: Sequence[ChallengeListener] = (),
 ) -> Report:
-    """Every challenge process, and the port at every address of this machine, all at once."""
-    processes: Sequence[ChallengeListener | None] = listeners or (None,)
+    """Every challenge process, and the port at every address of this machine, all at once.
+
+    Of ``silent`` ones only while no other reports itself. Nothing is fatal where another machine
+    has a challenge process as well: the CA may come to that one.
+    """
     asked: list[partial[Report]] = [
-        partial(_process, probe, listener, surroundings) for listener in processes
-    ]
-    here = next((listener for listener in processes if is_here(listener)), None)
+        partial(_process, probe, listener, surroundings) for listener in listeners
+    ] or [partial(_unreported, probe, silent, surroundings)]
+    processes = len(asked)
+    wanted = surroundings.challenge_port
+    here = next((row for row in listeners if is_here(row) and not _is_late(row, wanted)), None)
     if here is not None or not listeners:
         asked.append(partial(_networks, probe, here, machine, surroundings))
     found = in_parallel(asked, seconds=ALL_TOGETHER)
@@ -91,7 +95,9 @@ def check(
     ]
     if reports[0].is_fatal:
         # What the other addresses say adds nothing to a port that is closed.
-        return joined(reports[: len(processes)])
+        reports = reports[:processes]
+    if silent or not all(is_here(row) for row in listeners):
+        reports = [_softened(report) for report in reports]
     return joined(reports)
 
 
@@ -107,34 +113,83 @@ def judge(
     listener: ChallengeListener | None,
     surroundings: Surroundings,
 ) -> Problem | None:
-    """What the answer of our own port means."""
+    """What the answer of our own port means, on this machine."""
     if answer.is_token(probe.authorization):
         return None
-    if listener is not None and not is_here(listener):
-        return own_port.not_seen(answer, listener)
+    port = surroundings.challenge_port
     if answer.outcome in {Outcome.ANSWERED, Outcome.NOT_HTTP}:
-        return own_port.another_program(answer, surroundings.challenge_port)
+        return own_port.of_the_service(answer, port) or own_port.another_program(answer, port)
     if listener is None:
-        return own_port.nobody_there(answer, surroundings.challenge_port)
-    return own_port.closed(answer, listener, surroundings.challenge_port)
+        return own_port.nobody_there(answer, port)
+    return own_port.closed(answer, listener, port)
 
 
 def _process(
     probe: Probe, listener: ChallengeListener | None, surroundings: Surroundings
 ) -> Report:
-    """One challenge process, at the port that it serves."""
-    where = _address_of(listener)
+    """One challenge process, at the wanted port and no other.
+
+    Its row is its own word, and strangers talk to it all day: it shall lead us nowhere else.
+    """
     port = surroundings.challenge_port
-    late = listener is not None and listener.port not in {None, port}
-    if listener is not None and late:
-        port = listener.port or port
-    answer = ask(probe, where, port, surroundings) if where else Answer(Outcome.NO_ROUTE)
-    problem = judge(answer, probe, listener, surroundings)
-    if problem:
+    if listener is not None and _is_late(listener, port):
+        return Report((own_port.not_followed(listener, port),))
+    where = _address_of(listener)
+    if listener is not None and not (is_here(listener) and where and is_own(where)):
+        answer = _elsewhere(probe, listener, where, surroundings)
+        if not answer.is_token(probe.authorization):
+            known = own_port.of_the_service(answer, port, listener.host)
+            return Report((known or own_port.not_seen(answer, listener),))
+    elif problem := judge(
+        ask(probe, where or _LOOPBACK, port, surroundings), probe, listener, surroundings
+    ):
         return Report((problem,))
-    if listener is not None and late:
-        return Report((own_port.not_followed(listener, surroundings.challenge_port),))
     return Report(established=(_served(listener, port),))
+
+
+def _unreported(
+    probe: Probe, silent: Sequence[ChallengeListener], surroundings: Surroundings
+) -> Report:
+    """While no process reports itself: the port here, else those whose reports may only be late."""
+    here = _process(probe, None, surroundings)
+    if not here.findings or not silent:
+        return here
+    found = in_parallel(
+        [partial(_process, probe, row, surroundings) for row in silent], seconds=SECONDS + 1
+    )
+    for report in found:
+        if report and report.established:
+            return report
+    return Report((own_port.silent(silent[0], surroundings.challenge_port),))
+
+
+def _softened(report: Report) -> Report:
+    """The same with nothing fatal in it."""
+    findings = tuple(
+        dataclasses.replace(found, severity=Severity.WARNING)
+        if found.severity is Severity.ERROR
+        else found
+        for found in report.findings
+    )
+    return dataclasses.replace(report, findings=findings)
+
+
+def _is_late(listener: ChallengeListener, wanted: int) -> bool:
+    """Whether it says itself that it serves another port than the one that is wanted."""
+    return listener.port not in {None, wanted}
+
+
+def _elsewhere(
+    probe: Probe,
+    listener: ChallengeListener,
+    where: Address | None,
+    surroundings: Surroundings,
+) -> Answer:
+    if where is None:
+        return Answer(Outcome.NO_ROUTE, where=listener.host)
+    if not permitted.may_ask_process(where, surroundings):
+        return Answer(Outcome.NOT_ASKED, where=str(where))
+    return ask(probe, where, surroundings.challenge_port, surroundings)
 
 
 def _served(listener: ChallengeListener | None, port: int) -> Established:
@@ -168,7 +223,7 @@ def _networks(
     surroundings: Surroundings,
 ) -> Report:
     """The port at the addresses by which the network reaches this machine."""
-    port = (listener.port if listener else None) or surroundings.challenge_port
+    port = surroundings.challenge_port
     bound = binding.parse_hosts(listener.addresses) if listener else ("0.0.0.0", "::")  # noqa: S104
     wanted = [own for own in machine.addresses if _is_bound(own, bound)][:MOST_ADDRESSES]
     if not wanted:
@@ -198,7 +253,11 @@ def _is_bound(own: Address, bound: Sequence[str]) -> bool:
 def _loopback_only(
     bound: Sequence[str], port: int, machine: Machine, surroundings: Surroundings
 ) -> tuple[Problem, ...]:
-    own = [ipaddress.ip_address(host) for host in bound]
+    try:
+        own = [ipaddress.ip_address(host) for host in bound]
+    except ValueError:
+        # Another process has written it.
+        return ()
     is_meant = any(surroundings.counts_as_public(address) for address in own)
     if is_meant or not own or not machine.addresses or not all(a.is_loopback for a in own):
         return ()

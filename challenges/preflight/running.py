@@ -19,6 +19,7 @@ from challenges.preflight import (
     dns,
     machine,
     names,
+    processes,
     reach,
     responder,
     scenario,
@@ -62,12 +63,14 @@ class _Run:
         self.deadline = deadline
         self.lookups: Sequence[Lookup] = ()
         self.listeners: tuple[ChallengeListener, ...] = ()
+        self.silent: tuple[ChallengeListener, ...] = ()
 
     def report(self) -> Report:
         """All blocks up to the first with a fatal finding."""
         around = self.surroundings
         self._say(1, _("Looking at the names, the clock and this machine's addresses"))
-        self.listeners = responder.listeners_on_duty(around.now)
+        self.listeners = processes.listeners_on_duty(around.now)
+        self.silent = processes.silent_elsewhere(around.now)
         own = machine.look()
         found = self._together(
             [
@@ -87,7 +90,7 @@ class _Run:
         found = self._together(
             [
                 self._look_up,
-                partial(responder.check, probe, self.listeners, own, around),
+                partial(responder.check, probe, self.listeners, own, around, self.silent),
                 partial(directory.check, around),
             ],
             _ASKING_BLOCK,

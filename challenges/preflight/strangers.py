@@ -36,8 +36,8 @@ _EXPLANATIONS = {
         "may not be the one that answers."
     ),
     Kind.CAPTIVE: gettext_noop(
-        "For %(names)s at %(address)s, port %(port)d, a sign-in page of the network answers "
-        "(%(what)s), so this machine does not reach the internet freely."
+        "For %(names)s at %(address)s, port %(port)d, a sign-in page answers (%(what)s): either "
+        "the network lets nobody out who has not signed in, or the port leads to that page."
     ),
     Kind.CDN: gettext_noop(
         "%(names)s leads to %(what)s at %(address)s, which answers in place of this gateway."
@@ -85,8 +85,13 @@ class Asked:
     address: Address
 
 
-def problem(asked: Asked, seen: Seen, detail: str, surroundings: Surroundings) -> Problem:
-    """The finding. A warning at most: from elsewhere another one may answer."""
+def problem(
+    asked: Asked, seen: Seen, detail: str, surroundings: Surroundings, host: str = ""
+) -> Problem:
+    """The finding. A warning at most: from elsewhere another one may answer.
+
+    ``host`` is the other machine on which the challenge service runs.
+    """
     facts = {
         "names": asked.names,
         "address": asked.address,
@@ -99,7 +104,7 @@ def problem(asked: Asked, seen: Seen, detail: str, surroundings: Surroundings) -
         severity=_severity(seen.kind, surroundings),
         explanation=_(_EXPLANATIONS[seen.kind]) % facts,
         remedy=(
-            *(step % facts for step in _steps(seen.kind, surroundings)),
+            *(step % facts for step in _steps(seen.kind, surroundings, host)),
             *or_another_address(asked, surroundings),
             *after_ipv6(asked),
         ),
@@ -139,10 +144,10 @@ def _severity(kind: Kind, surroundings: Surroundings) -> Severity:
     return Severity.INFO if is_usual else Severity.WARNING
 
 
-def _steps(kind: Kind, surroundings: Surroundings) -> tuple[str, ...]:
+def _steps(kind: Kind, surroundings: Surroundings, host: str) -> tuple[str, ...]:
     """The steps; placeholders as in the explanations."""
-    open_port = _literal(advice.open_the_port(surroundings))
-    through = _literal(advice.let_the_path_through(surroundings))
+    open_port = _literal(advice.open_the_port(surroundings, host))
+    through = _literal(advice.let_the_path_through(surroundings, host))
     only_inside = _(
         "If the rule is there, go on: many routers show their own page to whoever comes from "
         "inside, while the rule works from outside. Which it is cannot be known from here."
@@ -158,7 +163,10 @@ def _steps(kind: Kind, surroundings: Surroundings) -> tuple[str, ...]:
         ),
         Kind.REDIRECTS: (through, open_port),
         Kind.CAPTIVE: (
-            _("Have this machine's traffic exempted from the network's sign-in page."),
+            _(
+                "If this machine has to sign in to reach the internet, have it exempted from the "
+                "network's sign-in page."
+            ),
             open_port,
         ),
         Kind.CDN: (

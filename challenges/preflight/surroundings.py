@@ -7,11 +7,13 @@ import ipaddress
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from challenges.models import NetworkScenario
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_LETS_ENCRYPT = ".letsencrypt.org"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +48,21 @@ class Surroundings:
         """Whether the public address is a router's."""
         return self.scenario == NetworkScenario.LAN
 
+    @property
+    def asks_only_lets_encrypt(self) -> bool:
+        """Whether no other CA is asked: one of one's own may reach and certify what that never
+        will.
+        """
+        return all(_host(url).endswith(_LETS_ENCRYPT) for url in self.directory_urls)
+
     def counts_as_public(self, address: Address) -> bool:
         """Whether ``address`` is in one of the networks that count as public."""
         return any(address in network for network in self.public_networks)
+
+
+def _host(url: str) -> str:
+    """The host in a directory's address; none in one that makes no sense."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

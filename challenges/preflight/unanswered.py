@@ -27,6 +27,15 @@ class View:
     listeners: tuple[ChallengeListener, ...] = ()
     reached_by: frozenset[int] = frozenset()
 
+    @property
+    def elsewhere(self) -> str:
+        """The other machine or container that serves the challenge port; empty for this one."""
+        return advice.elsewhere(self.listeners)
+
+    def is_own(self, address: Address) -> bool:
+        """Whether ``address`` is one of the machine that serves the challenge port."""
+        return not self.elsewhere and machine.is_own(address)
+
 
 def problem(asked: Asked, answer: Answer, view: View) -> Problem:
     """The finding for an address that gave no answer."""
@@ -35,6 +44,28 @@ def problem(asked: Asked, answer: Answer, view: View) -> Problem:
     if view.surroundings.is_behind_router:
         return _behind_router(asked, answer, view)
     return _without_router(asked, answer, view)
+
+
+def not_asked(asked: Asked) -> Problem:
+    """The finding for an address that counts as public, and that the preflight does not ask."""
+    facts = {"names": asked.names, "address": asked.address, "port": HTTP_PORT}
+    return Problem(
+        code="public-port-not-asked",
+        severity=Severity.INFO,
+        explanation=_(
+            "%(names)s leads to %(address)s, which this check does not connect to because it is "
+            "of a special kind, so whether port %(port)d answers there is unknown."
+        )
+        % facts,
+        remedy=(
+            _(
+                "If %(address)s is not the address of this gateway, correct the records of "
+                "%(names)s in the public DNS."
+            )
+            % facts,
+            _("Else go on: the staging test asks it."),
+        ),
+    )
 
 
 def happened(asked: Asked, outcome: Outcome) -> str:
@@ -68,8 +99,8 @@ def _behind_router(asked: Asked, answer: Answer, view: View) -> Problem:
         severity=Severity.INFO,
         explanation=f"{happened(asked, answer.outcome)} {unknown}",
         remedy=(
-            advice.open_the_port(view.surroundings),
-            *_after_silence(answer, view.surroundings),
+            advice.open_the_port(view.surroundings, view.elsewhere),
+            *_after_silence(answer, view),
             *or_another_address(asked, view.surroundings),
             _("If all of that is right, go on: the staging test looks from outside."),
         ),
@@ -78,20 +109,22 @@ def _behind_router(asked: Asked, answer: Answer, view: View) -> Problem:
     )
 
 
-def _after_silence(answer: Answer, surroundings: Surroundings) -> tuple[str, ...]:
+def _after_silence(answer: Answer, view: View) -> tuple[str, ...]:
     """A firewall that drops is silent, and this machine's own is never asked by itself."""
     if answer.outcome is not Outcome.SILENT:
         return ()
-    return (advice.open_own_firewall(surroundings.challenge_port),)
+    return (advice.open_own_firewall(view.surroundings.challenge_port, view.elsewhere),)
 
 
 def _without_router(asked: Asked, answer: Answer, view: View) -> Problem:
     surroundings = view.surroundings
-    is_own = machine.is_own(asked.address)
-    if surroundings.challenge_port != surroundings.public_port:
-        return _other_port(asked, answer, surroundings, is_own=is_own)
+    is_own = view.is_own(asked.address)
     if answer.outcome is Outcome.NO_ROUTE:
-        return _no_view(asked, answer, surroundings)
+        return _no_view(asked, answer, view)
+    if surroundings.challenge_port != surroundings.public_port:
+        if view.elsewhere:
+            return _published(asked, answer, view)
+        return _other_port(asked, answer, surroundings, is_own=is_own)
     code = {
         Outcome.REFUSED: "public-port-refuses",
         Outcome.CUT_OFF: "public-port-hangs-up",
@@ -108,7 +141,37 @@ def _without_router(asked: Asked, answer: Answer, view: View) -> Problem:
         code=code,
         severity=Severity.WARNING,
         explanation=f"{happened(asked, answer.outcome)} {second}",
-        remedy=(advice.open_the_port(surroundings),),
+        remedy=(advice.open_the_port(surroundings, view.elsewhere),),
+        detail=answer.detail,
+        retryable=True,
+    )
+
+
+def _published(asked: Asked, answer: Answer, view: View) -> Problem:
+    """Port 80 is translated where a container is published; few let it reach itself by that."""
+    facts = {
+        "public": HTTP_PORT,
+        "port": view.surroundings.challenge_port,
+        "host": view.elsewhere,
+        "address": asked.address,
+    }
+    unknown = _(
+        "Whether it answers from outside is unknown: the challenge service runs on another machine "
+        "or in another container (%(host)s), and many do not let their neighbours reach them by "
+        "the public address."
+    )
+    return Problem(
+        code="public-port-unknown",
+        severity=Severity.INFO,
+        explanation=f"{happened(asked, answer.outcome)} {unknown % facts}",
+        remedy=(
+            _(
+                "Make sure that TCP port %(public)d of %(address)s leads to port %(port)d of "
+                "%(host)s, from every source address; for a container, publish %(public)d:%(port)d."
+            )
+            % facts,
+            _("If that is right, go on: the staging test looks from outside."),
+        ),
         detail=answer.detail,
         retryable=True,
     )
@@ -133,6 +196,13 @@ def _other_port(
                 "not hold for what the machine sends itself."
             )
         )
+    else:
+        steps.append(
+            _(
+                "If a container's host or a load balancer leads it to this port already, leave the "
+                "challenge port as it is and go on: many show that only to the outside."
+            )
+        )
     why = _("The challenge port is %(port)d, but Let's Encrypt comes to port %(public)d.") % facts
     return Problem(
         code="challenge-port-not-public",
@@ -146,8 +216,8 @@ def _other_port(
 
 def _over_ipv6(asked: Asked, answer: Answer, view: View) -> Problem:
     if answer.outcome is Outcome.NO_ROUTE:
-        return _no_view(asked, answer, view.surroundings)
-    if machine.is_own(asked.address) and not _is_served(asked.address, view.listeners):
+        return _no_view(asked, answer, view)
+    if view.is_own(asked.address) and not _is_served(asked.address, view.listeners):
         return _not_served(asked, answer, view.surroundings)
     first = _("Let's Encrypt tries IPv6 first.")
     then = (
@@ -164,20 +234,22 @@ def _over_ipv6(asked: Asked, answer: Answer, view: View) -> Problem:
         code="ipv6-not-reaching",
         severity=Severity.WARNING,
         explanation=" ".join(sentence for sentence in sentences if sentence),
-        remedy=(*_steps_over_ipv6(asked, view.surroundings), *after_ipv6(asked)),
+        remedy=(*_steps_over_ipv6(asked, view), *after_ipv6(asked)),
         detail=answer.detail,
         retryable=True,
     )
 
 
-def _steps_over_ipv6(asked: Asked, surroundings: Surroundings) -> tuple[str, ...]:
+def _steps_over_ipv6(asked: Asked, view: View) -> tuple[str, ...]:
+    surroundings = view.surroundings
     facts = {
         "port": HTTP_PORT,
         "names": asked.names,
         "address": asked.address,
         "challenge_port": surroundings.challenge_port,
+        "where": advice.machine_of(view.elsewhere),
     }
-    if machine.is_own(asked.address) and surroundings.challenge_port != surroundings.public_port:
+    if view.is_own(asked.address) and surroundings.challenge_port != surroundings.public_port:
         # Over IPv6 routers let through and do not translate.
         return (
             _(
@@ -189,8 +261,8 @@ def _steps_over_ipv6(asked: Asked, surroundings: Surroundings) -> tuple[str, ...
         )
     return (
         _(
-            "In every router and firewall, let TCP port %(port)d over IPv6 through to this "
-            "machine, and let the AAAA record of %(names)s hold the IPv6 address of it."
+            "In every router and firewall, let TCP port %(port)d over IPv6 through to %(where)s, "
+            "and let the AAAA record of %(names)s hold the IPv6 address of it."
         )
         % facts,
     )
@@ -221,7 +293,7 @@ def _not_served(asked: Asked, answer: Answer, surroundings: Surroundings) -> Pro
     )
 
 
-def _no_view(asked: Asked, answer: Answer, surroundings: Surroundings) -> Problem:
+def _no_view(asked: Asked, answer: Answer, view: View) -> Problem:
     is_6 = asked.address.version == 6
     told = (
         _("Whether the address works is unknown, and Let's Encrypt tries IPv6 first.")
@@ -232,7 +304,7 @@ def _no_view(asked: Asked, answer: Answer, surroundings: Surroundings) -> Proble
         code="ipv6-unknown" if is_6 else "public-port-unknown",
         severity=Severity.INFO,
         explanation=f"{happened(asked, answer.outcome)} {told}",
-        remedy=(advice.open_the_port(surroundings), *after_ipv6(asked)),
+        remedy=(advice.open_the_port(view.surroundings, view.elsewhere), *after_ipv6(asked)),
         detail=answer.detail,
         retryable=True,
     )

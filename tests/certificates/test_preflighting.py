@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 import time_machine
@@ -12,10 +14,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from certificates import preflighting
+from certificates import disk, preflighting, readiness
+from certificates.leases import LEASE
 from certificates.models import Event, Gateway, Preflight, Trigger
 from certificates.policy.issuance import State
 from challenges import preflight
+from challenges.preflight import directory, dns, names, reach, responder
 from challenges.preflight.report import Established, Fact, Report
 from challenges.problems import Problem, Severity
 from tests.certificates.engine import MINUTE, SECOND, SmallCas, advanced, ask
@@ -33,7 +37,8 @@ def answer(monkeypatch: pytest.MonkeyPatch, cas: SmallCas) -> list[Answer]:
     """What the checks of the surroundings come to: the last one of the list is asked."""
     answers: list[Answer] = [lambda *_, **__: Report((INFO, ERROR), (SEEN,))]
 
-    def run(around: preflight.Surroundings, **options: object) -> Report:
+    def run(around: preflight.Surroundings, seconds: float, **options: object) -> Report:
+        assert 0 < seconds <= preflight.SECONDS
         return answers[-1](around, **options)
 
     monkeypatch.setattr(preflight, "run", run)
@@ -174,6 +179,34 @@ def test_a_defect_in_a_check_is_a_finding_and_stops_nothing(
     issuance = advanced(ask(gateway))
     assert issuance.current is State.DONE
     assert [each.code for each in issuance.preflight_findings] == ["preflight-incomplete"]
+
+
+@pytest.fixture
+def hang() -> Iterator[Callable[..., bool]]:
+    """Hangs until the test is over."""
+    over = threading.Event()
+    yield lambda *_, **__: over.wait(60)
+    over.set()
+
+
+def test_all_of_it_ends_in_time_whatever_hangs(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, hang: Callable[..., bool]
+) -> None:
+    monkeypatch.setattr(disk, "require_space", hang)
+    for part, check in ((names, "check"), (dns, "check"), (directory, "check"), (reach, "check")):
+        monkeypatch.setattr(part, check, hang)
+    monkeypatch.setattr(responder, "ask", hang)
+    monkeypatch.setattr(readiness, "DISK_PATIENCE", 1.0)
+    monkeypatch.setattr(preflighting, "SECONDS", 1.5)
+    row = preflighting.begin(gateway, timezone.now())
+    started = time.monotonic()
+    assert preflighting.carry_out(row.pk)
+    assert time.monotonic() - started < 2.5, "and not the 20 seconds after those of the disk"
+    assert {"data-directory-not-writable", "preflight-incomplete"} <= set(codes(row))
+
+
+def test_an_issuance_holds_its_lease_for_longer_than_its_preflight_takes() -> None:
+    assert LEASE.total_seconds() > preflighting.SECONDS + 20
 
 
 def test_strangers_words_that_no_database_takes_and_too_many_findings_fail_nothing(

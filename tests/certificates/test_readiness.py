@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import os
+import threading
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -46,10 +49,63 @@ def test_a_disk_that_hangs_is_not_waited_for(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readiness, "DISK_PATIENCE", 0.05)
-    monkeypatch.setattr(disk, "require_space", lambda: time.sleep(1))
-    report = readiness.room()
-    assert codes(report) == ["data-directory-not-writable"]
-    assert "No answer in time" in report.findings[0].explanation
+    works_again = threading.Event()
+    monkeypatch.setattr(disk, "require_space", lambda: works_again.wait(60))
+    before = threading.active_count()
+    try:
+        for _ in range(60):
+            report = readiness.room()
+            assert codes(report) == ["data-directory-not-writable"]
+            assert "No answer in time" in report.findings[0].explanation
+        assert threading.active_count() <= before + 1, "one that hangs is enough"
+    finally:
+        works_again.set()
+    monkeypatch.setattr(readiness, "DISK_PATIENCE", 60)
+    assert codes(readiness.room()) == [], "what has come back is seen"
+
+
+def test_who_asks_while_another_asks_shares_the_answer() -> None:
+    one, asked, goes_on = readiness.OneAtATime(), [], threading.Event()
+
+    def question() -> bool:
+        asked.append(1)
+        return goes_on.wait(60)
+
+    started = time.monotonic()
+    assert one.ask(question, 0.01) is None
+    assert one.ask(question, 0.01) is None, "its time is over, so it is not waited for again"
+    goes_on.set()
+    assert one.ask(question, 60) is True
+    assert time.monotonic() - started < 30
+    assert one.ask(lambda: False, 60) is False, "the next question is asked anew"
+    assert len(asked) <= 2
+
+
+def test_a_defect_of_the_question_reaches_whoever_asks_and_ends_nothing() -> None:
+    def defective() -> bool:
+        raise RuntimeError("a defect")
+
+    one = readiness.OneAtATime()
+    with pytest.raises(RuntimeError, match="a defect"):
+        one.ask(defective, 60)
+    assert one.ask(lambda: False, 60) is False
+
+
+def test_a_process_that_has_been_forked_asks_for_itself() -> None:
+    one, goes_on = readiness.OneAtATime(), threading.Event()
+    assert one.ask(lambda: goes_on.wait(60), 0.01) is None
+    with warnings.catch_warnings():
+        # That a fork leaves threads behind, which later versions of Python warn of, is the point.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = 0 if one.ask(lambda: False, 10) is False else 1
+        finally:
+            os._exit(code)
+    goes_on.set()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_an_order_that_may_be_placed_is_established(gateway: Gateway) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 
 import pytest
 from django.utils import timezone
 
 from certificates import abandoning, authority, budget, directories, verdicts
-from certificates.models import Gateway
+from certificates.models import Gateway, Preflight
 from certificates.policy.acme_problems import CaProblem, Scope
+from certificates.policy.evidence import Evidence
 from certificates.policy.issuance import Environment, State
 from certificates.policy.verdict import Action
 from challenges.problems import Problem, ProblemError, Severity
@@ -68,6 +70,29 @@ def test_each_failure_has_its_consequence(
     its_own = isinstance(error, authority.AcmeError) and error.problem.status >= 500
     assert verdict.is_ca_away is (no_sense or its_own)
     assert verdict.is_fault is isinstance(error, RuntimeError)
+
+
+@pytest.mark.parametrize(
+    ("severity", "claims"), [(Severity.ERROR, False), (Severity.WARNING, True)]
+)
+def test_none_arrived_is_not_said_where_our_own_port_did_not_answer_the_preflight(
+    gateway: Gateway, severity: Severity, claims: bool
+) -> None:
+    issuance = make_issuance(gateway, State.STAGING_TEST)
+    found = Problem("challenge-port-closed", severity, "Port 8080 does not answer.", ("Wait.",))
+    now = timezone.now()
+    Preflight.objects.create(
+        gateway=gateway,
+        issuance=issuance,
+        names=gateway.names,
+        findings=[found.to_json()],
+        started_at=now,
+        finished_at=now,
+    )
+    refusal = CaProblem("connection", "Timeout during connect (likely firewall problem)")
+    seen = Evidence(known=(), unknown=(), was_watched=True)
+    plain = verdicts.explain(refusal, issuance, dataclasses.replace(seen, was_watched=False))
+    assert (verdicts.explain(refusal, issuance, seen) != plain) is claims
 
 
 def test_a_certificate_that_is_there_waits_for_the_disk(gateway: Gateway) -> None:

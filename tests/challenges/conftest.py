@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.parts.processes import Process, answers, free_port
+from tests.parts.processes import Process, answers, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA"
@@ -99,6 +100,27 @@ class ChallengeProcess:
         """Whether its row holds these values."""
         row = self.listener()
         return row is not None and all(row[name] == value for name, value in facts.items())
+
+    @contextmanager
+    def without_database(self) -> Iterator[None]:
+        """The database is away until the end of the context; the process has noticed."""
+        database, away = self.data_dir / "db.sqlite3", self.data_dir / "away"
+        self.process.signal(signal.SIGSTOP)  # so that the file is moved in one piece
+        away.mkdir()
+        for file in self.data_dir.glob("db.sqlite3*"):
+            shutil.move(file, away / file.name)
+        database.mkdir()  # a file that cannot be opened
+        self.process.signal(signal.SIGCONT)
+        wait_until(
+            lambda: "The database does not answer" in self.process.output(), "the log", timeout=15
+        )
+        yield
+        database.rmdir()
+        for file in away.iterdir():
+            shutil.move(file, self.data_dir / file.name)
+        wait_until(
+            lambda: "The database answers again" in self.process.output(), "the log", timeout=10
+        )
 
     def _write(self, statement: str, *values: object) -> None:
         with closing(sqlite3.connect(self.data_dir / "db.sqlite3", timeout=10)) as database:

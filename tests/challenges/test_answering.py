@@ -59,6 +59,15 @@ def test_a_published_token_is_answered_with_exactly_its_key_authorization() -> N
     )
 
 
+def test_the_answer_to_a_token_of_lets_encrypt_is_one_that_it_reads() -> None:
+    thumbprint = "x" * 43  # of SHA-256 (RFC 7638 §3, RFC 8555 §8.1)
+    assert len(TOKEN) == 43
+    assert len(answering.answer(f"{TOKEN}.{thumbprint}").body) == 87 < 128
+    longest = f"{'x' * 128}.{thumbprint}"
+    assert answering.asked("GET", PATH.replace(TOKEN, "x" * 128)) == "x" * 128
+    assert len(answering.answer(longest).body) == 172
+
+
 def test_an_unknown_token_gets_what_every_wrong_path_gets() -> None:
     assert answering.answer(None) is answering.asked("GET", "/")
 

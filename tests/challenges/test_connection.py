@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from challenges import binding, connection
+from challenges import binding, connection, serving
 from challenges.serving import Server
 from challenges.visits import Book
 from tests.challenges.conftest import AUTHORIZATION, TOKEN, get, received
@@ -22,13 +23,18 @@ REQUEST = f"GET {PATH} HTTP/1.1\r\nHost: a.test\r\n\r\n".encode()
 
 
 class Database:
-    """Has one token; can be made to hang."""
+    """Has one token; can be made to hang, and to lose one reply."""
 
     def __init__(self) -> None:
         self.answers = threading.Event()
         self.answers.set()
+        self.loses_one = False
+        self.is_over = threading.Event()
 
     def read(self, tokens: Collection[str]) -> Mapping[str, str]:
+        if self.loses_one:
+            self.loses_one = False
+            assert self.is_over.wait(30)
         assert self.answers.wait(30)
         return {TOKEN: AUTHORIZATION} if TOKEN in tokens else {}
 
@@ -36,7 +42,7 @@ class Database:
 class Running:
     """A server in a thread, on a port."""
 
-    def __init__(self, most_connections: int) -> None:
+    def __init__(self, most_connections: int, most_held: int) -> None:
         self.database = Database()
         self.book = Book()
         self.port = free_port()
@@ -46,6 +52,7 @@ class Running:
             read=self.database.read,
             book=self.book,
             most_connections=most_connections,
+            most_held=most_held,
         )
         self.server.listen(binding.listen(["127.0.0.1"], self.port, backlog=100))
         self.thread = threading.Thread(target=self.loop.run_forever)
@@ -65,17 +72,18 @@ class Running:
         self.loop.close()
 
 
-Serve = Callable[[int], Running]
+Serve = Callable[..., Running]
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     with ExitStack() as stack:
 
-        def start(most_connections: int) -> Running:
-            running = Running(most_connections)
+        def start(most_connections: int, *, most_held: int = serving.MOST_HELD) -> Running:
+            running = Running(most_connections, most_held)
             stack.callback(running.end)
             stack.callback(running.database.answers.set)
+            stack.callback(running.database.is_over.set)
             return running
 
         yield start
@@ -129,6 +137,13 @@ def test_a_database_that_hangs_delays_an_answer_and_never_hangs_the_port(serve: 
     assert get(running.port, "/").startswith(b"HTTP/1.1 404 "), "needs no database"
     running.database.answers.set()
     assert get(running.port, elsewhere).startswith(b"HTTP/1.1 404 ")
+
+
+def test_one_lost_reply_of_the_database_does_not_silence_the_port(serve: Serve) -> None:
+    running = serve(100)
+    running.database.loses_one = True
+    assert get(running.port).startswith(b"HTTP/1.1 503 ")
+    wait_until(lambda: get(running.port).endswith(AUTHORIZATION.encode()), "the token", timeout=4)
 
 
 def test_requests_one_after_the_other_on_one_connection_are_all_answered(serve: Serve) -> None:
@@ -200,6 +215,70 @@ def test_when_all_places_are_taken_the_oldest_silent_connection_makes_room(serve
         assert strangers[0].recv(4096).endswith(AUTHORIZATION.encode())
 
 
+def held_by_each(running: Running) -> list[int]:
+    return [connection._held for connection in tuple(running.server._holders)]
+
+
+def test_heads_without_an_end_take_no_more_memory_than_they_may(serve: Serve) -> None:
+    running = serve(100, most_held=10_000)
+    unfinished = b"GET / HTTP/1.1\r\nA: " + b"a" * 3980
+    with connected(running.port, 5) as strangers:
+        for stranger in strangers[:4]:
+            stranger.sendall(unfinished[:2000])
+            wait_until(lambda: 2000 in held_by_each(running), "the first part")
+            stranger.sendall(unfinished[2000:])
+            wait_until(lambda: 2000 not in held_by_each(running), "the rest")
+        assert [is_closed(stranger) for stranger in strangers] == [True, True, False, False, False]
+        assert running.server._held == 2 * len(unfinished)
+        assert get(running.port).endswith(AUTHORIZATION.encode())
+        strangers[2].sendall(b"\r\n\r\n")
+        assert received(strangers[2]).startswith(b"HTTP/1.1 404 ")
+    wait_until(lambda: not running.server._connections, "the end")
+    assert running.server._held == 0
+    assert not running.server._holders
+
+
+def test_what_waits_behind_a_question_counts_as_well(serve: Serve) -> None:
+    running = serve(100, most_held=5000)
+    running.database.answers.clear()
+    with connected(running.port, 2) as (first, second):
+        first.sendall(REQUEST)
+        wait_until(lambda: running.server._questions._is_looking, "the question")
+        first.sendall(b"x" * 4000)
+        wait_until(lambda: running.server._held == 4000, "more")
+        second.sendall(b"GET / HTTP/1.1\r\nA: " + b"a" * 3980)
+        wait_until(lambda: is_closed(first), "the first has made room")
+        assert not is_closed(second)
+
+
+class Flooded(socket.socket):
+    """A listening socket to which somebody new has always connected."""
+
+    accepted = 0
+
+    def accept(self) -> tuple[socket.socket, tuple[str, int]]:
+        self.accepted += 1
+        ours, theirs = socket.socketpair()
+        theirs.close()
+        return ours, ("192.0.2.1", 1)
+
+
+def test_a_flood_does_not_keep_the_port_from_being_changed() -> None:
+    async def run() -> int:
+        server = Server(
+            asyncio.get_running_loop(), read=lambda _tokens: {}, book=Book(), most_connections=0
+        )
+        with Flooded() as flooded:
+            flooded.bind(("127.0.0.1", 0))
+            flooded.listen()
+            server.listen([flooded])
+            server.listen([])
+            await server.stop()
+            return flooded.accepted
+
+    assert asyncio.run(run()) == serving.BACKLOG
+
+
 def test_stopping_answers_what_is_under_way_and_waits_for_nobody_who_is_silent(
     serve: Serve,
 ) -> None:
@@ -252,9 +331,53 @@ def test_evidence_is_noted_of_tokens_and_of_nothing_else(serve: Serve) -> None:
             )
         )
         assert received(peer).startswith(b"HTTP/1.1 404 ")
+    wait_until(lambda: len(running.book._unwritten) == 2, "both are noted")
     known, unknown = running.book.take()
+    assert known.was_sent
+    assert unknown.was_sent
     assert (known.token, known.is_known, known.host) == (TOKEN, True, "a.test")
     assert (known.address, known.user_agent) == ("127.0.0.1", "")
     assert (unknown.token, unknown.is_known) == (f"{TOKEN}x", False)
     assert (unknown.host, unknown.user_agent) == ("b.test", "ä")
     assert known.received_at <= unknown.received_at
+
+
+def test_who_asked_and_hung_up_before_the_answer_has_come_and_was_not_answered(
+    serve: Serve,
+) -> None:
+    running = serve(100)
+    running.database.answers.clear()
+    with connected(running.port, 1) as (peer,):
+        peer.sendall(REQUEST)
+        wait_until(lambda: running.server._questions._is_looking, "the question")
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    wait_until(lambda: running.book._unwritten, "it is noted", timeout=2)
+    (gone,) = running.book.take()
+    assert (gone.token, gone.is_known, gone.was_sent) == (TOKEN, None, False)
+
+
+def test_an_answer_that_cannot_be_sent_any_more_is_not_noted_as_an_answer(serve: Serve) -> None:
+    running = serve(100)
+    running.database.answers.clear()
+    with connected(running.port, 1) as (peer,):
+        peer.sendall(REQUEST)
+        wait_until(lambda: running.server._questions._is_looking, "the question")
+        (asking,) = running.server._connections
+        asking.socket.shutdown(socket.SHUT_WR)  # the next to be sent is refused by the kernel
+        running.database.answers.set()
+        wait_until(lambda: running.book._unwritten, "it is noted")
+    (unsent,) = running.book.take()
+    assert (unsent.is_known, unsent.was_sent) == (True, False)
+
+
+def test_a_request_that_the_database_could_not_be_asked_about_is_noted_as_such(
+    serve: Serve,
+) -> None:
+    running = serve(100)
+    running.database.answers.clear()
+    with connected(running.port, 1) as (peer,):
+        peer.sendall(REQUEST)
+        assert received(peer).startswith(b"HTTP/1.1 503 ")
+    wait_until(lambda: running.book._unwritten, "it is noted")
+    (put_off,) = running.book.take()
+    assert (put_off.token, put_off.is_known, put_off.was_sent) == (TOKEN, None, True)

@@ -97,3 +97,20 @@ def test_a_database_that_somebody_else_keeps_locked_delays_no_answer(
         assert get(port).endswith(AUTHORIZATION.encode())
         other.rollback()
     wait_until(lambda: len(challenges.visits()) == 11, "the evidence", timeout=8)
+
+
+def test_a_validation_that_came_while_the_database_was_away_is_told_from_an_unpublished_one(
+    challenges: ChallengeProcess, port: int
+) -> None:
+    published = f"published-and-never-asked-for-{'z' * 20}"
+    challenges.publish(published, f"{published}.z")
+    with challenges.without_database():
+        put_off = get(port, f"/.well-known/acme-challenge/{published}")
+        assert put_off.startswith(b"HTTP/1.1 503 ")
+    wait_until(lambda: challenges.visits(published), "the row", timeout=5)
+    (row,) = challenges.visits(published)
+    assert (row["is_known"], row["was_sent"]) == (None, 1)
+    get(port, UNKNOWN.format(1))
+    unknown = UNKNOWN.format(1).rpartition("/")[2]
+    wait_until(lambda: challenges.visits(unknown), "the row", timeout=2)
+    assert challenges.visits(unknown)[0]["is_known"] == 0

@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime
 import logging
 import socket
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 import pytest
 
 from challenges.following import Report
-from challenges.listening import Follower
+from challenges.listening import STUCK_AFTER, Follower
 from challenges.reporting import Availability, Reporter
 from challenges.visits import Book, Visit, visit
 from tests.parts.processes import free_port, wait_until
@@ -48,6 +50,18 @@ class Unreliable(Reporter):
         pass
 
 
+class Lost(Unreliable):
+    """Waits for a reply that does not come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_over = threading.Event()
+
+    def wanted_port(self) -> int | None:
+        self.is_over.wait(30)
+        return None
+
+
 class Scene:
     """The thread and what it works with."""
 
@@ -60,8 +74,10 @@ class Scene:
     def note(self, number: int) -> None:
         for n in range(number):
             now = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
-            facts = {"address": "192.0.2.1", "host": "a.test", "user_agent": ""}
-            self.book.note(visit(str(n), is_known=True, now=now, **facts))
+            made = visit(
+                str(n), is_known=True, now=now, address="192.0.2.1", host="a.test", user_agent=""
+            )
+            self.book.note(made)
 
     def end(self) -> None:
         self.follower.finish()
@@ -106,3 +122,18 @@ def test_a_defect_does_not_end_the_thread(scene: Scene, caplog: pytest.LogCaptur
     report, addresses = scene.reporter.told[0]
     assert (report.port, report.error, addresses) == (scene.reporter.port, "", "127.0.0.1")
     assert len(scene.switched) == 1
+
+
+def test_a_turn_that_never_ends_can_be_seen_from_outside() -> None:
+    reporter = Lost()
+    follower = Follower(["127.0.0.1"], Book(), reporter, lambda _sockets: None)
+    begin = time.monotonic()
+    assert not follower.is_stuck(begin + 2 * STUCK_AFTER), "it has not begun"
+    follower.start()
+    try:
+        wait_until(lambda: follower.is_stuck(time.monotonic() + STUCK_AFTER), "it is seen")
+        assert not follower.is_stuck(begin + STUCK_AFTER / 2)
+    finally:
+        reporter.is_over.set()
+    wait_until(lambda: not follower.is_stuck(time.monotonic() + STUCK_AFTER), "it goes on")
+    follower.finish()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from challenges import answering, heads
-from challenges.heads import Malformed, Request
+from challenges.heads import Malformed, Request, TooManyFields
 
 
 def parsed(*lines: str) -> Request:
@@ -128,6 +128,20 @@ def test_more_is_waited_for_while_a_head_can_come_of_it() -> None:
     assert [heads.end(head[:length]) for length in range(1, len(head))] == [None] * (len(head) - 1)
 
 
+def test_what_has_been_looked_at_is_not_looked_at_again() -> None:
+    head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    assert heads.end(head + b"more", seen=len(head) + 3) is None
+    for seen in range(len(head)):
+        assert heads.end(head, seen) == len(head)
+
+
+def test_a_head_may_have_many_fields_and_not_any_number() -> None:
+    fields = ["a:b"] * heads.MOST_FIELDS
+    assert parsed("GET / HTTP/1.1", *fields).path == "/"
+    with pytest.raises(TooManyFields):
+        parsed("GET / HTTP/1.1", *fields, "a:b")
+
+
 @pytest.mark.parametrize(
     "received", [b"\x16\x03\x01", b"\x00", b"\xff", b"GET /\r\n", b"SSH-2.0-x\r\n", b"EHLO a\r\n"]
 )
@@ -138,7 +152,7 @@ def test_nobody_waits_for_the_end_of_what_is_no_head(received: bytes) -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_head_or_refused_or_to_be_continued(received: bytes) -> None:
-    with contextlib.suppress(Malformed):
+    with contextlib.suppress(Malformed, TooManyFields):
         end = heads.end(received)
         if end is not None:
             heads.parse(received[:end])
@@ -155,10 +169,27 @@ PARTS = st.sampled_from(
 
 @given(st.lists(PARTS, max_size=30).map(b"".join))
 def test_any_mixture_of_the_parts_of_a_head_is_one_or_none(received: bytes) -> None:
-    with contextlib.suppress(Malformed):
+    with contextlib.suppress(Malformed, TooManyFields):
         end = heads.end(received)
         if end is not None:
             assert "\0" not in heads.parse(received[:end]).host
+
+
+@given(st.lists(PARTS, max_size=30))
+def test_a_head_in_pieces_is_seen_to_end_where_it_does_in_one(parts: list[bytes]) -> None:
+    def verdict(received: bytes, seen: int) -> int | str | None:
+        try:
+            return heads.end(received, seen)
+        except Malformed:
+            return "malformed"
+
+    received = b""
+    for part in parts:
+        seen, received = len(received), received + part
+        found = verdict(received, seen)
+        assert found == verdict(received, 0)
+        if found is not None:
+            return
 
 
 def test_an_answer_says_when_it_is_the_last_one_and_has_no_body_for_head() -> None:

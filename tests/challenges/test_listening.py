@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import time
@@ -209,27 +208,10 @@ def test_it_waits_for_a_database_that_is_away_and_says_so_once(
 ) -> None:
     port = current_port(challenges)
     assert get(port).endswith(AUTHORIZATION.encode())
-    database = challenges.data_dir / "db.sqlite3"
-    away = challenges.data_dir / "away"
-    challenges.process.signal(signal.SIGSTOP)  # so that the file is moved in one piece
-    away.mkdir()
-    for file in challenges.data_dir.glob("db.sqlite3*"):
-        shutil.move(file, away / file.name)
-    database.mkdir()  # a file that cannot be opened
-    challenges.process.signal(signal.SIGCONT)
-    wait_until(
-        lambda: "The database does not answer" in challenges.process.output(), "the log", timeout=15
-    )
-    time.sleep(2.5)
-    assert challenges.process.output().count("The database does not answer") == 1
-    elsewhere = f"/.well-known/acme-challenge/{'x' * 43}"
-    wait_until(lambda: b" 503 " in get(port, elsewhere)[:20], "503", timeout=15)
-    assert get(port).endswith(AUTHORIZATION.encode()), "what was known last is answered"
-
-    database.rmdir()
-    for file in away.iterdir():
-        shutil.move(file, challenges.data_dir / file.name)
-    wait_until(
-        lambda: "The database answers again" in challenges.process.output(), "the log", timeout=10
-    )
+    with challenges.without_database():
+        time.sleep(2.5)
+        assert challenges.process.output().count("The database does not answer") == 1
+        elsewhere = f"/.well-known/acme-challenge/{'x' * 43}"
+        wait_until(lambda: b" 503 " in get(port, elsewhere)[:20], "503", timeout=15)
+        assert get(port).endswith(AUTHORIZATION.encode()), "what was known last is answered"
     wait_until(lambda: get(port).endswith(AUTHORIZATION.encode()), "the token", timeout=10)

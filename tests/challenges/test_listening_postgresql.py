@@ -65,6 +65,23 @@ def process(console: Console, tmp_path: Path) -> Iterator[Process]:
         started.stop()
 
 
+def test_a_process_on_many_addresses_reports_itself(
+    console: Console, process: Process, tmp_path: Path
+) -> None:
+    process.stop()
+    console.execute("DELETE FROM challenges_challengelistener")
+    hosts = ",".join(f"127.100.100.{number}" for number in range(100, 130))
+    environ = environment(tmp_path, DATABASE_URL=console.url, GATEWAY_ADMIN_CHALLENGE_HOST=hosts)
+    log = tmp_path / "many.log"
+    other = Process([sys.executable, "-m", "challenges"], log=log, env=environ, cwd=ROOT)
+    try:
+        other.wait_until(lambda: reported_port(console), "The process reports itself")
+    finally:
+        other.stop()
+    assert console.execute("SELECT addresses FROM challenges_challengelistener") == [(hosts,)]
+    assert "does not answer" not in other.output()
+
+
 def reported_port(console: Console) -> int | None:
     rows = console.execute("SELECT port FROM challenges_challengelistener")
     return int(str(rows[0][0])) if rows else None

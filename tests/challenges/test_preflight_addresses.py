@@ -9,6 +9,7 @@ import pytest
 from challenges.preflight import addresses
 from challenges.preflight.addresses import Kind
 from challenges.preflight.lookups import Lookup
+from challenges.preflight.machine import Machine
 from challenges.preflight.resolving import Reply
 from challenges.problems import Severity
 from tests.challenges.surroundings import surroundings
@@ -27,6 +28,10 @@ def lookup(*texts: str) -> Lookup:
             for version, kind in ((4, "A"), (6, "AAAA"))
         ),
     )
+
+
+def machine_with(*texts: str) -> Machine:
+    return Machine(tuple(map(ipaddress.ip_address, texts)))
 
 
 @pytest.mark.parametrize(
@@ -61,6 +66,13 @@ def lookup(*texts: str) -> Lookup:
         ("192.88.99.1", Kind.RESERVED),
         ("2002:c000:204::1", Kind.RESERVED),
         ("2001::1", Kind.RESERVED),
+        ("192.0.0.192", Kind.RESERVED),
+        ("::7f00:1", Kind.RESERVED),
+        ("::198.41.0.4", Kind.RESERVED),
+        ("64:ff9b::a00:1", Kind.PRIVATE),
+        ("64:ff9b::7f00:1", Kind.LOOPBACK),
+        ("64:ff9b::a9fe:a9fe", Kind.LINK_LOCAL),
+        ("64:ff9b:1::5.9.0.1", Kind.RESERVED),
         ("2001:4:112::1", Kind.PUBLIC),
         ("2001:200::1", Kind.PUBLIC),
     ],
@@ -90,6 +102,9 @@ def test_networks_that_count_as_public_do() -> None:
         (["203.0.113.7"], "address-reserved", "documentation"),
         (["2001:db8::1"], "address-reserved", "documentation"),
         (["0.0.0.0"], "address-reserved", "does not exist"),
+        (["192.0.0.192"], "address-reserved", "does not exist"),
+        (["::7f00:1"], "address-reserved", "does not exist"),
+        (["64:ff9b::a00:1"], "address-private", "private"),
         (["192.168.0.10", "127.0.0.1"], "address-reserved", "does not exist"),
     ],
 )
@@ -101,6 +116,27 @@ def test_a_name_with_no_address_that_a_ca_can_reach(
     for part in (NAME, word, *texts):
         assert part in problem.explanation
     assert any(NAME in step and "type A" in step for step in problem.remedy)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "severity"),
+    [
+        ("192.168.0.10", "address-private", Severity.WARNING),
+        ("100.64.0.1", "address-carrier-nat", Severity.WARNING),
+        ("127.0.0.1", "address-reserved", Severity.ERROR),
+    ],
+)
+def test_a_ca_of_ones_own_may_reach_an_address_inside(
+    text: str, code: str, severity: Severity
+) -> None:
+    around = surroundings(directory_urls=("https://ca.corp.internal/acme/acme/directory",))
+    (problem,) = addresses.judge(lookup(text), around)
+    assert (problem.code, problem.severity) == (code, severity)
+    is_own = any("your own" in step for step in problem.remedy)
+    assert is_own is (severity is Severity.WARNING)
+    around = surroundings(directory_urls=("https://acme-v02.api.letsencrypt.org/directory",))
+    (problem,) = addresses.judge(lookup(text), around)
+    assert problem.severity is Severity.ERROR
 
 
 def test_addresses_that_a_ca_passes_over_beside_one_that_it_takes() -> None:
@@ -138,11 +174,32 @@ def test_one_address_at_each_of_two_servers_is_not_several() -> None:
 
 
 def test_without_a_router_the_address_should_be_here() -> None:
-    (problem,) = addresses.judge(lookup("198.41.0.4"), surroundings(scenario="external"))
+    around = surroundings(scenario="external")
+    (problem,) = addresses.judge(lookup("198.41.0.4"), around, machine_with("5.9.0.1"))
     assert (problem.code, problem.severity) == ("address-not-here", Severity.WARNING)
     assert "198.41.0.4" in problem.explanation
     own = surroundings(scenario="external", public_networks=DEMONSTRATION)
     assert addresses.judge(lookup("127.0.0.1"), own) == []
+
+
+@pytest.mark.parametrize(
+    ("own", "pointing_to", "severity"),
+    [
+        (["10.0.0.5"], ["5.9.0.1"], Severity.INFO),
+        (["10.0.0.5", "2a01:4f8::1"], ["5.9.0.1"], Severity.INFO),
+        (["10.0.0.5", "fd00::5"], ["5.9.0.1", "2a01:4f8::1"], Severity.INFO),
+        (["10.0.0.5"], ["5.9.0.1", "2a01:4f8::1"], Severity.WARNING),
+        (["10.0.0.5", "5.9.0.2"], ["5.9.0.1"], Severity.WARNING),
+        (["10.0.0.5", "2a01:4f8::1"], ["2a01:4f8::2"], Severity.WARNING),
+        ([], ["5.9.0.1"], Severity.WARNING),
+    ],
+)
+def test_a_machine_with_private_addresses_alone_has_them_translated(
+    own: list[str], pointing_to: list[str], severity: Severity
+) -> None:
+    around = surroundings(scenario="external")
+    (problem,) = addresses.judge(lookup(*pointing_to), around, machine_with(*own))
+    assert (problem.code, problem.severity) == ("address-not-here", severity)
 
 
 def test_one_of_two_addresses_that_is_not_here_is_named_alone() -> None:

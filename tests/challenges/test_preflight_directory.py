@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import errno
+import http.client
 import http.server
 import socket
 import ssl
+import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -17,9 +22,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from urllib3.exceptions import ProtocolError
 
-from challenges.preflight import clock, directory
-from challenges.preflight.asking import Answer, Outcome, Shown, fetch
+from challenges.preflight import asking, clock, directory
+from challenges.preflight.asking import Answer, Outcome, Shown, fetch, outcome_of
+from challenges.preflight.limited import Limit
 from challenges.preflight.report import Fact
 from challenges.problems import Severity
 from tests.challenges.surroundings import NOW, surroundings
@@ -185,14 +192,20 @@ def test_what_an_https_server_answers_is_judged(
     [
         ("http://ca.test/dir", "", Outcome.NOT_HTTPS),
         ("file:///etc/passwd", "", Outcome.NOT_HTTPS),
-        ("https://no-such-name.invalid/dir", "", Outcome.NAME_UNKNOWN),
         (URL, "socks5://127.0.0.1:9", Outcome.PROXY_UNUSABLE),
-        (URL, "http://no-such-proxy.invalid:3128", Outcome.PROXY_UNREACHABLE),
         ("https://255.255.255.255/dir", "", Outcome.NO_ROUTE),
     ],
 )
 def test_a_directory_that_cannot_be_asked(url: str, proxy: str, outcome: Outcome) -> None:
     assert fetch(url, None, proxy).outcome is outcome
+
+
+def test_a_name_that_nobody_knows_is_told_apart_from_a_resolver_that_is_away() -> None:
+    # Which of the two depends on whether the machine of the tests has a resolver.
+    unknown = {Outcome.NAME_UNKNOWN, Outcome.NAME_UNANSWERED}
+    assert fetch("https://no-such-name.invalid/dir", None).outcome in unknown
+    of_proxy = {Outcome.PROXY_UNREACHABLE, Outcome.PROXY_SILENT}
+    assert fetch(URL, None, "http://no-such-proxy.invalid:3128").outcome in of_proxy
 
 
 def test_a_closed_port_refuses_that_of_a_proxy_as_well() -> None:
@@ -262,6 +275,18 @@ def test_a_proxy_that_refuses_is_named_and_what_it_says_but_not_its_password(
     assert "hidden" not in str(found)
     assert "hidden" not in repr(around)
     assert [line.rpartition(" ")[0] for line in server.asked] == ["CONNECT ca.example.de:443"]
+
+
+@pytest.mark.parametrize(
+    ("status", "severity"), [(403, Severity.ERROR), (407, Severity.ERROR), (503, Severity.WARNING)]
+)
+def test_a_proxys_own_trouble_is_no_certainty(
+    start: Start, status: int, severity: Severity
+) -> None:
+    server = start(respond_with(status, b""))
+    around = surroundings(directory_urls=(URL,), proxies={URL: f"http://127.0.0.1:{server.port}"})
+    (found,) = directory.check(around).findings
+    assert (found.code, found.severity) == ("directory-proxy-refuses", severity)
 
 
 class Tunnel(http.server.BaseHTTPRequestHandler):
@@ -355,7 +380,13 @@ def test_every_failure_of_a_directory_has_its_code_and_its_words(outcome: Outcom
 
 
 def test_what_may_pass_or_what_patience_overcomes_is_no_certainty() -> None:
-    for outcome in (Outcome.SILENT, Outcome.STATUS):
+    for outcome in (
+        Outcome.SILENT,
+        Outcome.STATUS,
+        Outcome.CUT_OFF,
+        Outcome.NAME_UNANSWERED,
+        Outcome.PROXY_SILENT,
+    ):
         problem = directory.judge(URL, Answer(outcome), surroundings())
         assert problem is not None
         assert problem.severity is Severity.WARNING
@@ -387,3 +418,138 @@ def test_a_clock_that_differs_from_the_authoritys_is_found(off: timedelta, code:
 def test_a_date_that_cannot_be_read_says_nothing(header: str) -> None:
     report = clock.compare(NOW, header, "ca.test")
     assert (report.findings, report.established) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), Outcome.REFUSED),
+        (ConnectionResetError(errno.ECONNRESET, "reset"), Outcome.CUT_OFF),
+        (BrokenPipeError(errno.EPIPE, "broken"), Outcome.CUT_OFF),
+        (http.client.RemoteDisconnected("closed"), Outcome.CUT_OFF),
+        (http.client.IncompleteRead(b"half"), Outcome.CUT_OFF),
+        (ssl.SSLEOFError(8, "EOF occurred in violation of protocol"), Outcome.CUT_OFF),
+        (ssl.SSLError(1, "wrong version number"), Outcome.TLS_FAILED),
+        (socket.gaierror(socket.EAI_NONAME, "unknown"), Outcome.NAME_UNKNOWN),
+        (socket.gaierror(socket.EAI_AGAIN, "temporary"), Outcome.NAME_UNANSWERED),
+        (socket.gaierror(socket.EAI_FAIL, "failure"), Outcome.NAME_UNANSWERED),
+        (OSError(errno.ENETUNREACH, "unreachable"), Outcome.NO_ROUTE),
+        (TimeoutError("slow"), Outcome.SILENT),
+    ],
+)
+def test_only_what_is_certain_is_called_refused_or_unknown(
+    error: Exception, outcome: Outcome
+) -> None:
+    assert outcome_of(error) is outcome
+    wrapped = ProtocolError("Connection aborted.", error)
+    assert outcome_of(wrapped) is outcome
+
+
+@pytest.mark.parametrize("words", [b"", b"HTTP/1.1 200 Connection established\r\n\r\n"])
+def test_a_proxy_that_hangs_up_is_no_certainty(words: bytes) -> None:
+    with _hanging_up(words) as address:
+        around = surroundings(directory_urls=(URL,), proxies={URL: f"http://{address}"})
+        (found,) = directory.check(around).findings
+    assert (found.code, found.severity) == ("directory-cut-off", Severity.WARNING)
+
+
+@pytest.mark.parametrize("is_reset", [True, False])
+def test_a_connection_that_is_cut_off_is_no_certainty(is_reset: bool) -> None:
+    with _hanging_up(b"", is_reset=is_reset) as address:
+        around = surroundings(directory_urls=(f"https://{address}/dir",))
+        (found,) = directory.check(around).findings
+    assert (found.code, found.severity) == ("directory-cut-off", Severity.WARNING)
+
+
+@contextlib.contextmanager
+def _hanging_up(words: bytes, *, is_reset: bool = False) -> Iterator[str]:
+    """A server that reads a little, says these words, and is gone."""
+    with _listener(lambda peer: _hang_up(peer, words, is_reset=is_reset)) as address:
+        yield address
+
+
+def _hang_up(peer: socket.socket, words: bytes, *, is_reset: bool) -> None:
+    peer.recv(4096)
+    peer.sendall(words)
+    if is_reset:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@contextlib.contextmanager
+def _listener(serve: Callable[[socket.socket], None]) -> Iterator[str]:
+    """Serves one connection after another; gives ``host:port``."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            while True:
+                try:
+                    peer, _address = server.accept()
+                except OSError:
+                    return
+                with peer, contextlib.suppress(OSError):
+                    serve(peer)
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+def test_the_password_of_an_https_proxy_is_never_sent_in_clear() -> None:
+    heard: list[bytes] = []
+
+    def listen(peer: socket.socket) -> None:
+        heard.append(peer.recv(4096))
+
+    with _listener(listen) as address:
+        # Neither when the proxy cannot prove who it is, nor by a second look behind it.
+        answer = fetch(URL, None, f"https://user:hidden@{address}")
+        with Limit(2) as limit:
+            shown = asking._look_without_trust(URL, f"https://user:hidden@{address}", limit)
+    # That it hangs up during the handshake may be a passing trouble.
+    assert answer.outcome is Outcome.PROXY_SILENT
+    assert shown == (None, "")
+    assert len(heard) == 1
+    assert heard[0][:1] == b"\x16"  # a TLS handshake (RFC 8446 §5.1)
+
+
+@pytest.mark.parametrize("is_proxy", [True, False])
+def test_who_drips_is_left_in_time(monkeypatch: pytest.MonkeyPatch, is_proxy: bool) -> None:
+    monkeypatch.setattr(asking, "ALL_SECONDS", 0.5)
+    over = threading.Event()
+
+    def drip(peer: socket.socket) -> None:
+        head = b"HTTP/1.1 200 Connection established\r\n" if is_proxy else b"\x16\x03\x03\x3f\xff"
+        peer.sendall(head)
+        while not over.wait(0.02):
+            peer.sendall(b"X: y\r\n")
+
+    with _listener(drip) as address:
+        started = time.monotonic()
+        url, proxy = (URL, f"http://{address}") if is_proxy else (f"https://{address}/dir", "")
+        answer = fetch(url, None, proxy)
+        took = time.monotonic() - started
+        over.set()
+    assert answer.outcome is Outcome.SILENT
+    assert took < 3
+
+
+def test_a_body_that_drips_is_left_in_time(
+    https: Callable[[Respond], tuple[str, Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "ALL_SECONDS", 0.7)
+    over = threading.Event()
+
+    def respond(handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        with contextlib.suppress(OSError):
+            while not over.wait(0.02):
+                handler.wfile.write(b" ")
+
+    started = time.monotonic()
+    answer = fetch(*https(respond))
+    over.set()
+    assert answer.outcome is Outcome.SILENT
+    assert time.monotonic() - started < 3

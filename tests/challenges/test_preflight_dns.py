@@ -328,6 +328,7 @@ def test_caa_requests_that_are_not_answered_are_no_certainty(
     server.fail(NAME, fault, kind="CAA")
     finding = only(check(server))
     assert (finding.code, finding.severity) == ("caa-unreadable", Severity.WARNING)
+    assert finding.remedy[-1].startswith("None of the public DNS servers gives an answer")
 
 
 def test_one_server_of_many_that_cannot_read_caa_is_not_enough_for_certainty(
@@ -340,6 +341,7 @@ def test_one_server_of_many_that_cannot_read_caa_is_not_enough_for_certainty(
         silent.fail(NAME, "silent", kind="CAA")
     finding = only(check(*servers))
     assert (finding.code, finding.severity) == ("caa-unreadable", Severity.WARNING)
+    assert finding.remedy[-1].startswith("Not all of the public DNS servers say so")
 
 
 def test_caa_records_below_those_that_cannot_be_read_count(server: ZoneServer) -> None:

@@ -103,7 +103,34 @@ def test_not_more_is_read_than_is_looked_at(peer: Callable[..., Peer]) -> None:
     assert got.body == b"x" * MOST_BYTES
     endless = peer(b"HTTP/1.1 200 OK\r\nA: " + b"x" * 10_000_000)
     assert ask(endless.port).body == b""
-    assert MOST_HEAD + MOST_BYTES < 10_000
+    assert (MOST_HEAD, MOST_BYTES) == (8 * 1024, 1024), "as the documentation says"
+
+
+@pytest.mark.parametrize(
+    ("after", "is_token"),
+    [
+        (b"\r\n", True),
+        (b"\n" * 114, True),
+        (b"\n" * 115, False),
+        (b"\n" * 200, False),
+        (b"\x0b", False),
+        (b"\0", False),
+    ],
+)
+def test_a_body_that_a_ca_refuses_is_no_token(after: bytes, is_token: bool) -> None:
+    got = Answer(Outcome.ANSWERED, 200, b"authorization" + after)
+    assert got.is_token("authorization") is is_token
+
+
+@pytest.mark.parametrize(
+    ("said", "came"),
+    [(OK + b"a secret", "HTTP 200"), (b"a secret\r\n", "not HTTP"), (b"", "cut off")],
+)
+def test_what_came_can_be_told_without_a_word_of_the_peer(
+    peer: Callable[..., Peer], said: bytes, came: str
+) -> None:
+    server = peer(said)
+    assert ask(server.port).without_words == f"127.0.0.1:{server.port}: {came}"
 
 
 @pytest.mark.parametrize("answer", [OK + b"x" * 400, b"HTTP/1.1 200 OK\r\nA: " + b"x" * 400])

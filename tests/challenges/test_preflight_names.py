@@ -60,6 +60,31 @@ def test_reserved_names_are_the_point_of_a_demonstration() -> None:
     assert names.check(around).findings == ()
 
 
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
+OWN_CA = "https://ca.corp.internal/acme/acme/directory"
+
+
+@pytest.mark.parametrize(
+    ("urls", "severity"),
+    [
+        ((), Severity.ERROR),
+        ((STAGING, LETS_ENCRYPT), Severity.ERROR),
+        ((OWN_CA,), Severity.WARNING),
+        ((STAGING, OWN_CA), Severity.WARNING),
+        (("https://acme.letsencrypt.org.evil.de/",), Severity.WARNING),
+        (("https://[not-an-address/",), Severity.WARNING),
+    ],
+)
+def test_a_reserved_name_is_only_a_warning_where_a_ca_of_ones_own_may_certify_it(
+    urls: tuple[str, ...], severity: Severity
+) -> None:
+    around = surroundings(hostnames=("gw.corp.internal",), directory_urls=urls)
+    (found,) = names.check(around).findings
+    assert (found.code, found.severity) == ("hostname-not-public", severity)
+    assert any("your own" in step for step in found.remedy) is (severity is Severity.WARNING)
+
+
 def test_names_without_findings_are_established() -> None:
     report = names.check(surroundings(hostnames=("mail.shop.de", "mx.shop.de")))
     assert [each.fact for each in report.established] == [Fact.NAMES_USABLE]

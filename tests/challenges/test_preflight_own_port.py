@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import http.server
 import ipaddress
 import os
@@ -10,9 +11,11 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from django.db import DatabaseError
 
+from challenges import answering, reporting, tokens
 from challenges.models import ChallengeListener
-from challenges.preflight import machine, own_port, responder, scenario
+from challenges.preflight import machine, own_port, processes, responder, scenario
 from challenges.preflight.dns import Lookup, Reply
 from challenges.preflight.fetching import PATH, Answer, Outcome
 from challenges.preflight.machine import Machine
@@ -20,12 +23,14 @@ from challenges.preflight.report import Fact, Report
 from challenges.preflight.responder import Probe
 from challenges.preflight.surroundings import Surroundings
 from challenges.problems import Problem, Severity
-from tests.challenges.surroundings import surroundings
-from tests.parts.processes import free_port
+from tests.challenges.conftest import ChallengeProcess
+from tests.challenges.surroundings import NOW, surroundings
+from tests.parts.processes import free_port, wait_until
 
 PROBE = Probe("token", "token.authorization")
 HERE = socket.gethostname()
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
+LOOPBACKS = (ipaddress.ip_network("127.0.0.0/8"),)
 NOBODY = Machine()
 
 
@@ -36,6 +41,9 @@ def listener(**facts: object) -> ChallengeListener:
         "error": "",
         "port": 8080,
         "wanted_port": 8080,
+        "pid": os.getpid(),
+        "started_at": NOW,
+        "seen_at": NOW,
     }
     return ChallengeListener(**(chosen | facts))
 
@@ -63,8 +71,6 @@ REFUSED, NOTHING, MUTE = (
         (NOTHING, None, "challenge-listener-down", Severity.ERROR),
         (REFUSED, listener(), "challenge-port-closed", Severity.ERROR),
         (MUTE, listener(), "challenge-port-closed", Severity.ERROR),
-        (REFUSED, listener(host="elsewhere"), "challenge-port-not-seen", Severity.WARNING),
-        (STRANGE, listener(host="elsewhere"), "challenge-port-not-seen", Severity.WARNING),
     ],
 )
 def test_what_our_own_port_answers(
@@ -101,8 +107,12 @@ class Server:
     """A web server that knows PROBE's token, or nothing, on some address."""
 
     def __init__(self, address: str = "127.0.0.1", *, knows: bool = True) -> None:
+        self.asked: list[str] = []
+        asked = self.asked
+
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                asked.append(self.path)
                 is_known = knows and self.path == PATH + PROBE.token
                 self.send_response(200 if is_known else 404)
                 self.end_headers()
@@ -175,10 +185,54 @@ def test_an_old_port_that_is_still_served_is_said_and_stops_nothing(server: Serv
 
 
 def test_a_challenge_process_of_another_machine_is_asked_there(server: Server) -> None:
-    around = surroundings(challenge_port=server.port)
-    codes, report = check(around, listener(host="localhost", port=server.port))
+    around = surroundings(challenge_port=server.port, public_networks=LOOPBACKS)
+    codes, report = check(around, listener(host="127.0.0.1", port=server.port))
     assert codes == []
-    assert f"on port {server.port} of localhost" in report.established[0].sentence
+    assert f"on port {server.port} of 127.0.0.1" in report.established[0].sentence
+
+
+def test_a_port_of_another_machine_that_is_not_seen_is_no_error_and_shows_no_word_of_it() -> None:
+    stranger = Server(knows=False)
+    try:
+        around = surroundings(challenge_port=stranger.port, public_networks=LOOPBACKS)
+        codes, report = check(around, listener(host="127.0.0.1", port=stranger.port))
+    finally:
+        stranger.stop()
+    assert codes == ["challenge-port-not-seen"]
+    assert not report.is_fatal
+    assert report.findings[0].detail == f"127.0.0.1:{stranger.port}: HTTP 404"
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"host": "127.0.0.1"},
+        {"host": "localhost"},
+        {"host": "169.254.169.254"},
+        {"host": "::ffff:127.0.0.1"},
+        {"addresses": "169.254.169.254"},
+        {"addresses": "192.0.2.1", "host": "0.0.0.0"},
+    ],
+)
+def test_a_listeners_row_leads_to_no_address_where_no_other_machine_is(
+    facts: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(responder, "fetch", lambda *_, **__: pytest.fail("it was asked"))
+    codes, report = check(surroundings(), listener(**facts))
+    assert codes == ["challenge-port-not-seen"]
+    assert "not asked" in report.findings[0].detail
+
+
+def test_a_listeners_row_leads_to_no_port_but_the_wanted_one(server: Server) -> None:
+    wanted = free_port()
+    around = surroundings(challenge_port=wanted, public_networks=LOOPBACKS)
+    own = Machine((LOOPBACK,))
+    for host in (HERE, "127.0.0.1"):
+        known = listener(host=host, port=server.port, addresses="0.0.0.0")
+        codes, report = check(around, known, own=own)
+        assert codes == ["challenge-port-not-followed"]
+        assert report.established == ()
+    assert server.asked == []
 
 
 def test_another_machine_whose_address_is_unknown_is_no_error() -> None:
@@ -189,7 +243,8 @@ def test_another_machine_whose_address_is_unknown_is_no_error() -> None:
 
 def test_every_challenge_process_is_looked_at(server: Server) -> None:
     around = surroundings(challenge_port=server.port)
-    here, there = listener(port=server.port), listener(host="no-such-host.invalid")
+    here = listener(port=server.port)
+    there = listener(host="no-such-host.invalid", port=server.port)
     assert check(around, here, there)[0] == ["challenge-port-not-seen"]
 
 
@@ -232,11 +287,140 @@ def test_a_closed_port_is_said_once() -> None:
     assert check(around, listener(port=port), own=own)[0] == ["challenge-port-closed"]
 
 
+def test_addresses_that_make_no_sense_cost_no_other_finding(server: Server) -> None:
+    own = Machine((ipaddress.ip_address("192.168.0.10"),))
+    known = listener(port=server.port, addresses="127.0.0.1,no-address")
+    codes, report = check(surroundings(challenge_port=server.port), known, own=own)
+    assert codes == []
+    assert [fact.fact for fact in report.established] == [Fact.PORT_SERVED]
+
+
+def answered_by_us(status: int, body: bytes, server: str = "") -> Answer:
+    headers = (("server", server),) if server else ()
+    return Answer(Outcome.ANSWERED, status, body, headers)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (answered_by_us(503, answering.AWAY.body), "challenge-database-away"),
+        (answered_by_us(404, answering.NOT_FOUND.body), "challenge-database-differs"),
+        (answered_by_us(503, b"busy"), "challenge-port-answers-otherwise"),
+        (answered_by_us(404, b"<h1>404</h1>"), "challenge-port-answers-otherwise"),
+        (answered_by_us(404, b"404\n", "nginx"), "challenge-port-answers-otherwise"),
+    ],
+)
+def test_a_challenge_service_that_answers_otherwise_is_no_other_program(
+    answer: Answer, code: str
+) -> None:
+    for known in (None, listener()):
+        found = responder.judge(answer, PROBE, known, surroundings())
+        assert found
+        assert (found.code, found.severity) == (code, Severity.ERROR)
+
+
+@pytest.mark.django_db
+def test_a_real_challenge_service_of_another_database_is_told_from_one_without_any(
+    challenges: ChallengeProcess,
+) -> None:
+    row = challenges.listener()
+    assert row is not None
+    around = surroundings(challenge_port=row["port"])
+    with responder.published_probe(NOW) as probe:
+        known = listener(port=row["port"], addresses="127.0.0.1")
+        report = responder.check(probe, [known], NOBODY, around)
+        assert [found.code for found in report.findings] == ["challenge-database-differs"]
+
+        def is_away() -> bool:
+            (found,) = responder.check(probe, [known], NOBODY, around).findings
+            return found.code == "challenge-database-away"
+
+        with challenges.without_database():
+            # Until then it reads on in a file that is open.
+            wait_until(is_away, "the challenge service says so")
+
+
+def test_nothing_is_fatal_where_another_machine_has_a_challenge_service() -> None:
+    port = free_port()
+    around = surroundings(challenge_port=port)
+    there = listener(host="no-such-host.invalid", port=port)
+    assert check(around, listener(port=port))[1].is_fatal
+    codes, report = check(around, listener(port=port), there)
+    assert codes == ["challenge-port-closed", "challenge-port-not-seen"]
+    assert not report.is_fatal
+
+
+def test_a_service_whose_reports_are_late_is_not_said_to_be_down() -> None:
+    late = listener(host="no-such-host.invalid")
+    around = surroundings(challenge_port=free_port())
+    assert [p.code for p in unreported(around).findings] == ["challenge-listener-down"]
+    report = unreported(around, late)
+    (found,) = report.findings
+    assert (found.code, found.severity) == ("challenge-listener-silent", Severity.WARNING)
+    assert "no-such-host.invalid" in found.explanation
+    assert any("clock" in step for step in found.remedy)
+
+
+def test_a_service_whose_reports_are_late_is_asked_all_the_same(server: Server) -> None:
+    around = surroundings(challenge_port=server.port)
+    report = unreported(around, listener(host="no-such-host.invalid", port=server.port))
+    assert [fact.fact for fact in report.established] == [Fact.PORT_SERVED]
+    assert report.findings == ()
+
+
+def unreported(around: Surroundings, *silent: ChallengeListener) -> Report:
+    return responder.check(PROBE, (), NOBODY, around, silent)
+
+
+@pytest.mark.django_db
+def test_which_processes_are_on_duty_and_which_are_late() -> None:
+    late, gone = NOW - datetime.timedelta(seconds=16), NOW - datetime.timedelta(days=2)
+    for host, seen_at in (
+        *(("there", NOW), ("late", late), ("gone", gone)),
+        ("ahead", NOW + datetime.timedelta(hours=1)),
+    ):
+        listener(host=host, seen_at=seen_at).save()
+    assert {row.host for row in processes.listeners_on_duty(NOW)} == {"there", "ahead"}
+    assert [row.host for row in processes.silent_elsewhere(NOW)] == ["late"]
+    listener(host=HERE, seen_at=late, place="before-a-new-start/1").save()
+    assert [row.host for row in processes.silent_elsewhere(NOW)] == ["late"]
+
+
+def test_another_machine_with_the_same_name_is_another_machine() -> None:
+    port = free_port()
+    around = surroundings(challenge_port=port)
+    codes, report = check(around, listener(port=port, place="another-system/4026531840"))
+    assert codes == ["challenge-port-not-seen"]
+    assert not report.is_fatal
+    boot, _slash, network = reporting.place().partition("/")
+    assert network, "a system of the tests shows both"
+    for place in (f"{boot}/{network}", boot, network, ""):
+        assert processes.is_here(listener(place=place)), "a sandbox may hide a part"
+    for place in (f"{boot}/1", f"another-system/{network}", "another-system"):
+        assert not processes.is_here(listener(place=place))
+
+
+@pytest.mark.django_db
+def test_a_token_that_cannot_be_withdrawn_costs_nothing_that_was_found(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_tokens: str) -> None:
+        raise DatabaseError("the database is locked")
+
+    monkeypatch.setattr(tokens, "withdraw", refuse)
+    with responder.published_probe(NOW) as probe:
+        assert probe.token
+    assert "could not be withdrawn" in caplog.text
+
+
 def test_all_sentences_about_our_own_port_are_filled_in() -> None:
     known = listener(host="there")
     for problem in (
         own_port.nobody_there(REFUSED, 8123),
         own_port.closed(REFUSED, known, 8123),
+        own_port.silent(known, 8123),
+        own_port.of_the_service(answered_by_us(503, answering.AWAY.body), 8123),
+        own_port.of_the_service(answered_by_us(404, answering.NOT_FOUND.body), 8123, "there"),
         own_port.another_program(REFUSED, 8123),
         own_port.not_followed(known, 8123),
         own_port.not_seen(REFUSED, known),
@@ -244,6 +428,7 @@ def test_all_sentences_about_our_own_port_are_filled_in() -> None:
         own_port.loopback_only([LOOPBACK], 8123, LOOPBACK),
         own_port.too_slow(8123),
     ):
+        assert problem
         assert "%(" not in " ".join((problem.explanation, *problem.remedy))
         assert problem.explanation.endswith(".")
         assert problem.remedy

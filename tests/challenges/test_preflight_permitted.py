@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from challenges.preflight.permitted import may_connect
+from challenges.preflight.permitted import may_ask_process, may_connect
 from challenges.preflight.surroundings import Address
 from tests.challenges.surroundings import surroundings
 
@@ -100,6 +100,42 @@ def test_what_counts_as_public_may_be_connected_to_and_nothing_beside_it() -> No
     assert not may_connect(ipaddress.ip_address("::1"), DEMONSTRATION)
     everything = surroundings(public_networks=(ipaddress.ip_network("0.0.0.0/0"),))
     assert not may_connect(ipaddress.ip_address("169.254.169.254"), everything)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_permitted"),
+    [
+        ("172.18.0.4", True),
+        ("192.168.0.10", True),
+        ("100.64.0.1", True),
+        ("198.41.0.4", True),
+        ("fd12:3456::1", True),
+        ("2a01:4f8::1", True),
+        ("127.0.0.1", False),
+        ("::1", False),
+        ("::ffff:127.0.0.1", False),
+        ("::ffff:172.18.0.4", False),
+        ("64:ff9b::7f00:1", False),
+        ("2002:7f00:1::1", False),
+        ("2a01:4f8::5efe:a9fe:a9fe", False),
+        ("169.254.169.254", False),
+        ("fe80::1", False),
+        ("fd12::1%eth0", False),
+        ("fd00:ec2::254", False),
+        ("100.100.100.200", False),
+        ("168.63.129.16", False),
+        ("0.0.0.0", False),
+        ("0.1.2.3", False),
+        ("::", False),
+        ("224.0.0.1", False),
+        ("255.255.255.255", False),
+    ],
+)
+def test_where_a_challenge_process_of_another_machine_may_be_asked(
+    address: str, is_permitted: bool
+) -> None:
+    for around in (LAN, EXTERNAL):
+        assert may_ask_process(ipaddress.ip_address(address), around) is is_permitted
 
 
 @pytest.mark.parametrize("wrap", [in_6to4, in_teredo, in_isatap, mapped, compatible, in_nat64])

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import socket
 
+import psutil
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from challenges.models import ChallengeListener
-from challenges.preflight import machine, reach
+from challenges.preflight import addresses, machine, reach
+from challenges.preflight.addresses import reachable
 from challenges.preflight.classify import Kind, Seen
 from challenges.preflight.dns import Lookup, Reply
 from challenges.preflight.fetching import Answer, Outcome
@@ -16,13 +21,15 @@ from challenges.preflight.reach import Target
 from challenges.preflight.report import Fact, Report
 from challenges.preflight.responder import Probe
 from challenges.preflight.strangers import Asked, problem
-from challenges.preflight.surroundings import Surroundings
+from challenges.preflight.surroundings import Address, Surroundings
 from challenges.problems import Problem, Severity
 from tests.challenges.surroundings import surroundings
 
 DEMONSTRATION = (ipaddress.ip_network("127.0.0.0/8"),)
 PROBE = Probe("token", "token.authorization")
 NAME = "mail.example.de"
+HERE = socket.gethostname()
+CONTAINER = (ChallengeListener(host="challenges", port=8080, addresses="0.0.0.0"),)
 PUBLIC = ipaddress.ip_address("198.41.0.4")
 PUBLIC_6 = ipaddress.ip_address("2a01:4f8::1")
 OWN = ipaddress.ip_address("127.0.0.1")
@@ -41,14 +48,19 @@ def lookup(name: str, *addresses: str) -> Lookup:
     return Lookup(name, (Reply(tuple(map(ipaddress.ip_address, addresses))),))
 
 
-def judged(around: Surroundings, *answers: tuple[str, Answer], names: int = 1) -> Report:
+def judged(
+    around: Surroundings,
+    *answers: tuple[str, Answer],
+    names: int = 1,
+    listeners: tuple[ChallengeListener, ...] = (),
+) -> Report:
     """What is concluded when these addresses of one name or more answered so."""
     asked = [
         (Target(f"n{number}.example.de" if names > 1 else NAME, ipaddress.ip_address(text)), answer)
         for text, answer in answers
         for number in range(names)
     ]
-    return reach.judge(asked, PROBE, (), around)
+    return reach.judge(asked, PROBE, listeners, around)
 
 
 def only(report: Report) -> Problem:
@@ -128,8 +140,45 @@ def test_without_a_router_the_port_itself_must_be_80() -> None:
     assert found.code == "challenge-port-not-public"
     assert "Set the challenge port to 80" in found.remedy[0]
     assert "to port 8123" in found.remedy[1]
+    assert "load balancer" in found.remedy[2]
     own = only(judged(around, (str(OWN), REFUSED)))
     assert "firewall rule of this machine" in own.remedy[2]
+
+
+@pytest.mark.parametrize("answer", [REFUSED, CUT_OFF, NOTHING])
+def test_a_published_port_that_is_not_seen_from_inside_is_left_as_it_is(answer: Answer) -> None:
+    around = surroundings(scenario="external", challenge_port=8080)
+    found = only(judged(around, (str(PUBLIC), answer), listeners=CONTAINER))
+    assert (found.code, found.severity) == ("public-port-unknown", Severity.INFO)
+    assert "unknown" in found.explanation
+    assert "publish 80:8080" in found.remedy[0]
+    assert "go on" in found.remedy[-1]
+    assert "Set the challenge port" not in words(found)
+
+
+@pytest.mark.parametrize("port", [80, 8080])
+def test_without_a_route_the_challenge_port_is_not_blamed(port: int) -> None:
+    around = surroundings(scenario="external", challenge_port=port)
+    found = only(judged(around, (str(PUBLIC), NO_ROUTE)))
+    assert (found.code, found.severity) == ("public-port-unknown", Severity.INFO)
+    assert "Set the challenge port" not in words(found)
+
+
+@pytest.mark.parametrize("scenario", ["lan", "external"])
+@pytest.mark.parametrize("address", [PUBLIC, PUBLIC_6])
+@pytest.mark.parametrize("answer", [REFUSED, NOTHING, NO_ROUTE, STRANGE])
+def test_no_rule_is_to_lead_to_the_address_of_a_workers_container(
+    answer: Answer, address: Address, scenario: str
+) -> None:
+    around = surroundings(scenario=scenario, challenge_port=8080)
+    found = only(judged(around, (str(address), answer), listeners=CONTAINER))
+    assert not any(str(own) in words(found) for own in machine.look().addresses)
+    assert "this machine (" not in words(found)
+    assert "challenges" in words(found)
+    one_is_here = (*CONTAINER, ChallengeListener(host=HERE, addresses="0.0.0.0,[::]"))
+    assert "(challenges)" not in words(
+        only(judged(around, (str(address), answer), listeners=one_is_here))
+    )
 
 
 def test_a_refusal_of_our_own_address_has_its_cause_here() -> None:
@@ -176,11 +225,15 @@ def test_over_ipv6_no_router_translates_the_port() -> None:
 
 def test_a_challenge_service_on_ipv4_alone_is_named() -> None:
     asked = [(Target(NAME, OWN_6), REFUSED)]
-    served = ChallengeListener(host="here", addresses="0.0.0.0,[::]")
-    left_out = ChallengeListener(host="here", addresses="0.0.0.0")
+    served = ChallengeListener(host=HERE, addresses="0.0.0.0,[::]")
+    left_out = ChallengeListener(host=HERE, addresses="0.0.0.0")
+    elsewhere = ChallengeListener(host="challenges", addresses="0.0.0.0")
     assert only(reach.judge(asked, PROBE, [served], surroundings())).code == "ipv6-not-reaching"
     found = only(reach.judge(asked, PROBE, [left_out], surroundings()))
     assert found.code == "ipv6-not-served"
+    other = only(reach.judge(asked, PROBE, [elsewhere], surroundings()))
+    assert other.code == "ipv6-not-reaching", "what another machine binds says nothing of this one"
+    assert "(challenges)" in other.remedy[0]
     assert "GATEWAY_ADMIN_CHALLENGE_HOST" in found.remedy[0]
 
 
@@ -212,6 +265,36 @@ def test_only_addresses_that_may_be_connected_to_are() -> None:
     assert reach.targets([mixed], surroundings()) == [Target(NAME, PUBLIC)]
 
 
+@pytest.mark.parametrize("scenario", ["lan", "external"])
+@pytest.mark.parametrize(
+    "address", ["168.63.129.16", "64:ff9b::5.9.0.1", "2a01:4f8::5efe:a9fe:a9fe", "4000::1"]
+)
+def test_what_a_ca_may_ask_and_this_machine_does_not_is_said(address: str, scenario: str) -> None:
+    around = surroundings(scenario=scenario)
+    found = only(reach.check([lookup(NAME, address)], PROBE, (), around))
+    assert (found.code, found.severity) == ("public-port-not-asked", Severity.INFO)
+    assert NAME in found.explanation
+    assert str(ipaddress.ip_address(address)) in found.explanation
+    assert "%(" not in words(found)
+
+
+@given(address=st.ip_addresses())
+def test_no_address_is_passed_over_in_silence(address: Address) -> None:
+    around, found = surroundings(scenario="external"), [lookup(NAME, str(address))]
+    is_unusable = not reachable(found[0], around)
+    is_left_out = bool(reach.not_asked(found, around).findings)
+    assert [is_unusable, is_left_out, bool(reach.targets(found, around))].count(True) == 1
+    assert bool(addresses.judge(found[0], around))
+
+
+def test_a_sign_in_page_may_be_where_the_port_leads_to() -> None:
+    seen = Seen(Kind.CAPTIVE, "https://login.hotel.example/")
+    found = problem(Asked(NAME, PUBLIC), seen, "", surroundings())
+    assert "or the port leads to that page" in found.explanation
+    assert found.remedy[0].startswith("If this machine has to sign in")
+    assert "forward TCP port 80" in found.remedy[1]
+
+
 def test_port_80_of_a_network_that_plays_the_public_one_is_left_alone() -> None:
     looked_up = [lookup(NAME, "127.0.0.1")]
     told = surroundings(public_networks=DEMONSTRATION)
@@ -236,3 +319,17 @@ def test_what_belongs_to_this_machine_is_known_without_binding_it() -> None:
     assert machine.is_own(ipaddress.ip_address("127.8.8.8"))
     assert not machine.is_own(PUBLIC)
     assert machine.source_for(OWN) == OWN
+
+
+@pytest.mark.parametrize("refusal", [PermissionError(1, "no"), psutil.AccessDenied()])
+def test_a_machine_whose_interfaces_may_not_be_listed_is_looked_at_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, refusal: Exception
+) -> None:
+    def refused() -> None:
+        raise refusal
+
+    own = machine.look().addresses
+    monkeypatch.setattr(psutil, "net_if_addrs", refused)
+    assert set(machine.look().addresses) <= set(own)
+    assert all(machine.is_own(address) for address in own)
+    assert not machine.is_own(PUBLIC)

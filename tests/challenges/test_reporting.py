@@ -22,7 +22,9 @@ def reporter() -> Reporter:
     return Reporter(Availability())
 
 
-def keep(reporter: Reporter, *, age: float = 0, is_known: bool = True, number: int = 1) -> None:
+def keep(
+    reporter: Reporter, *, age: float = 0, is_known: bool | None = True, number: int = 1
+) -> None:
     now = datetime.datetime.now(tz=datetime.UTC) - datetime.timedelta(days=age)
     visits = [
         visit(
@@ -47,23 +49,42 @@ def test_a_visit_becomes_a_row(reporter: Reporter) -> None:
 
 def test_evidence_goes_when_it_is_old_and_unknown_tokens_go_sooner(reporter: Reporter) -> None:
     for age in (1, 8, 89, 91):
-        for is_known in (True, False):
+        for is_known in (True, False, None):
             keep(reporter, age=age, is_known=is_known)
     reporter.prune()
     known = ValidationRequest.objects.filter(is_known=True)
-    assert (known.count(), ValidationRequest.objects.filter(is_known=False).count()) == (3, 1)
+    assert known.count() == 3
+    for is_known in (False, None):
+        assert ValidationRequest.objects.filter(is_known=is_known).count() == 1
 
 
 def test_of_unknown_tokens_the_newest_are_kept_and_no_published_one_goes(
     reporter: Reporter,
 ) -> None:
     keep(reporter, number=3, age=2)
+    keep(reporter, is_known=None, number=2, age=2)
     keep(reporter, is_known=False, number=reporting.MOST_UNKNOWN + 7)
     reporter.prune()
     unknown = ValidationRequest.objects.filter(is_known=False).order_by("received_at")
     assert unknown.count() == reporting.MOST_UNKNOWN
     assert unknown[0].token == f"{TOKEN}7"
     assert ValidationRequest.objects.filter(is_known=True).count() == 3
+    assert ValidationRequest.objects.filter(is_known=None).count() == 2
+
+
+def test_two_processes_with_one_hostname_have_a_row_each(reporter: Reporter) -> None:
+    """Cloned machines, and containers whose name somebody has set."""
+    namesake, successor = Reporter(Availability()), Reporter(Availability())
+    namesake.place = "another system"
+    namesake.tell(Report(wanted_port=80, port=None, error="Port 80 is in use."), "")
+    for each in (reporter, successor):
+        each.tell(Report(wanted_port=80, port=80, error=""), "0.0.0.0")
+    rows = {row.place: row for row in ChallengeListener.objects.all()}
+    assert {row.host for row in rows.values()} == {reporter.host}
+    assert rows.keys() == {"another system", reporting.place()}
+    assert rows["another system"].port is None
+    # Of the one that was started last in this place, as after a crash.
+    assert rows[reporting.place()].started_at == successor.started_at
 
 
 def test_the_row_is_written_again_when_the_addresses_have_changed(reporter: Reporter) -> None:

@@ -81,6 +81,7 @@ REQUESTS = {
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n": b"400",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n": b"400",
     b"GET / HTTP/1.1\r\nA: " + b"b" * 5000: b"431",
+    b"GET / HTTP/1.1\r\n" + b"a:b\r\n" * 65 + b"\r\n": b"431",
 }
 
 

@@ -224,7 +224,34 @@ def test_a_role_that_can_do_more_is_refused_and_nothing_is_changed(restricted: R
     finally:
         restricted.as_owner(f"ALTER ROLE {role} NOSUPERUSER")
     assert done.returncode == 1
-    assert "is no superuser, owns no table" in done.stderr
+    assert "is no superuser, owns nothing" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("grant", "revoke", "power"),
+    [
+        ("ALTER ROLE {} CREATEROLE", "ALTER ROLE {} NOCREATEROLE", "make other roles"),
+        ("ALTER ROLE {} CREATEDB", "ALTER ROLE {} NOCREATEDB", "make databases"),
+        ("ALTER ROLE {} REPLICATION", "ALTER ROLE {} NOREPLICATION", "by replication"),
+        ("ALTER ROLE {} BYPASSRLS", "ALTER ROLE {} NOBYPASSRLS", "row-level security"),
+        # By SET ROLE, although it inherits nothing.
+        ("GRANT gateway_admin TO {}", "REVOKE gateway_admin FROM {}", "act as another role"),
+        ("GRANT pg_read_all_data TO {}", "REVOKE pg_read_all_data FROM {}", "act as another"),
+        ("CREATE SCHEMA its AUTHORIZATION {}", "DROP SCHEMA its", "what it owns"),
+    ],
+)
+def test_a_role_with_powers_that_no_table_shows_is_refused(
+    restricted: Restricted, grant: str, revoke: str, power: str
+) -> None:
+    role = sql.Identifier(restricted.role).as_string()
+    restricted.as_owner(grant.format(role))
+    try:
+        done = restricted.product.run("create_challenge_role", "--role", restricted.role)
+    finally:
+        restricted.as_owner(revoke.format(role))
+    assert done.returncode == 1
+    assert power in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -159,7 +159,7 @@ def test_a_preflight_says_what_it_found_and_what_is_right(
 def test_a_preflight_on_a_terminal_shows_its_progress_and_remedies(
     gateway: Gateway, cas: SmallCas, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run(_: object, progress: Callable[[int, int, str], None]) -> Report:
+    def run(_: object, progress: Callable[[int, int, str], None], **__: object) -> Report:
         progress(1, 3, "Asking the DNS")
         return Report((PERMANENT,))
 

@@ -17,10 +17,14 @@ from cryptography.x509.oid import NameOID
 from tests.lab.namespaces import Namespace
 from tests.parts.processes import Process, find_program
 
-NAME = "acme.kontor-ca.net"
+# Let's Encrypt's own name: of another CA, which may be a private one, less is certain.
+NAME = "acme-v02.api.letsencrypt.org"
 ADDRESS = "172.65.32.248"
 DIRECTORY_URL = f"https://{NAME}/dir"
+# The same CA by an address of its own, so that the product takes it for another one.
+STAGING_URL = f"{DIRECTORY_URL}?staging"
 _VALID_FOR = datetime.timedelta(days=30)
+_DAY = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,11 @@ class ServerFiles:
     key: Path
 
 
-def make_files(directory: Path, common_name: str) -> ServerFiles:
-    """A certificate for the CA's own HTTPS: by its name and by its address."""
+def make_files(directory: Path, common_name: str, *, is_over: bool = False) -> ServerFiles:
+    """A certificate for the CA's own HTTPS: by its name and by its address.
+
+    ``is_over``: its time is up since yesterday.
+    """
     files = ServerFiles(directory / f"{common_name}.pem", directory / f"{common_name}.key")
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
@@ -46,7 +53,7 @@ def make_files(directory: Path, common_name: str) -> ServerFiles:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _VALID_FOR)
-        .not_valid_after(now + _VALID_FOR)
+        .not_valid_after(now - _DAY if is_over else now + _VALID_FOR)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(identifier, critical=False)

@@ -6,11 +6,9 @@ Runs on the gateway's machine as `python -m tests.lab.gateway SOCKET`, with its 
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import os
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +20,14 @@ django.setup()
 
 from django.conf import settings
 from django.test import override_settings
-from django.utils import timezone
 
 from certificates import surroundings
 from certificates.models import Account
-from challenges import tokens
 from challenges.models import ChallengeListener, NetworkSettings
 from gateway_admin.data_directory import prepare
 from gateway_admin.management import documents
+from tests.lab import orders
 from tests.lab.remote import serve
-
-LIFETIME = datetime.timedelta(minutes=5)
 
 
 def preflight(names: list[str], dns_servers: list[str]) -> dict[str, Any]:
@@ -43,6 +38,7 @@ def preflight(names: list[str], dns_servers: list[str]) -> dict[str, Any]:
         started = time.monotonic()
         report = surroundings.report(names)
         seconds = time.monotonic() - started
+    orders.keep(report)
     return {
         "findings": documents.problems(report.findings),
         "established": [[fact.fact.value, fact.sentence] for fact in report.established],
@@ -57,18 +53,6 @@ def configure(scenario: str, challenge_port: int) -> None:
     )
 
 
-def publish(authorizations: Mapping[str, str]) -> None:
-    """Have the challenge port answer these tokens."""
-    for token, authorization in authorizations.items():
-        tokens.publish(token, authorization, now=timezone.now(), lifetime=LIFETIME)
-
-
-def withdraw(authorizations: Mapping[str, str]) -> None:
-    """Have it forget them."""
-    for token in authorizations:
-        tokens.withdraw(token)
-
-
 def listener() -> dict[str, Any]:
     """What the challenge process says of itself."""
     row = ChallengeListener.objects.order_by("-seen_at").first()
@@ -80,14 +64,31 @@ def forget_listener() -> None:
     ChallengeListener.objects.all().delete()
 
 
-def remember_account(url: str) -> None:
-    """As if the CA had made an account for this console; none without an address."""
-    Account.objects.all().delete()
+def remember_accounts(url: str, staging_url: str) -> None:
+    """As if the CA had made accounts for this console; none without an address."""
+    wanted = {
+        settings.CONFIGURATION.acme_production_url: url,
+        settings.CONFIGURATION.acme_staging_url: staging_url,
+    }
+    Account.objects.filter(directory_url__in=wanted).delete()
+    Account.objects.bulk_create(
+        Account(directory_url=directory_url, url=account)
+        for directory_url, account in wanted.items()
+        if account
+    )
+
+
+def use_proxy(url: str) -> None:
+    """As if the program had been started with this proxy in its environment; none without one."""
+    os.environ.pop("HTTPS_PROXY", None)
     if url:
-        Account.objects.create(directory_url=settings.CONFIGURATION.acme_production_url, url=url)
+        os.environ["HTTPS_PROXY"] = url
 
 
-FUNCTIONS = (preflight, configure, publish, withdraw, listener, forget_listener, remember_account)
+FUNCTIONS = (
+    *(preflight, configure, listener, forget_listener, remember_accounts, use_proxy),
+    *(orders.place, orders.end),
+)
 
 
 def main(path: str) -> None:

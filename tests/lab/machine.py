@@ -142,13 +142,22 @@ class Machine:
             self.where.run(back)
 
     @contextlib.contextmanager
-    def with_account(self, url: str) -> Iterator[None]:
-        """While the product has an account of this address at the CA."""
-        self.remote.call("remember_account", url=url)
+    def with_account(self, url: str, staging_url: str = "") -> Iterator[None]:
+        """While the product has an account of this address at the CA, or two."""
+        self.remote.call("remember_accounts", url=url, staging_url=staging_url)
         try:
             yield
         finally:
-            self.remote.call("remember_account", url="")
+            self.remote.call("remember_accounts", url="", staging_url="")
+
+    @contextlib.contextmanager
+    def with_proxy(self, url: str) -> Iterator[None]:
+        """While the product is told to use this proxy for HTTPS."""
+        self.remote.call("use_proxy", url=url)
+        try:
+            yield
+        finally:
+            self.remote.call("use_proxy", url="")
 
     @contextlib.contextmanager
     def with_settings(self, scenario: str, port: int) -> Iterator[None]:
@@ -159,6 +168,18 @@ class Machine:
             yield
         finally:
             self.configure(*before)
+
+    @contextlib.contextmanager
+    def with_refused_port(self, scenario: str, port: int) -> Iterator[None]:
+        """While the settings ask for a port that the challenge process does not get."""
+        self.remote.call("configure", scenario=scenario, challenge_port=port)
+        try:
+            self.responder.wait_until(
+                lambda: self.remote.call("listener")["error"], "The challenge port is refused"
+            )
+            yield
+        finally:
+            self.configure(*self.settings)
 
     def configure(self, scenario: str, port: int) -> None:
         """Choose the network settings, and wait until the challenge process follows."""

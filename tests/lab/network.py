@@ -108,6 +108,8 @@ DROP = "drop"
 REJECT = "reject"
 RESET = "reject with tcp reset"
 ACCEPT = "accept"
+# As what counts connections does; the next ones are dropped.
+ONE_AN_HOUR = "limit rate 1/hour burst 1 packets accept"
 
 
 @dataclasses.dataclass(frozen=True)

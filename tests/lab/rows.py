@@ -17,10 +17,25 @@ NAME = "mx.kontor-berg.de"
 DOMAIN = "kontor-berg.de"
 During = Callable[[Lab], AbstractContextManager[object]]
 _ROUTER, _FIREWALL = Router(), Firewall()
+# What the evidence of the challenge port adds to a CA's word.
+NOTHING_CAME = "nothing from outside has come through"
+REFUSED_BEFORE = "it was refused before it came there"
+ANOTHER_DEVICE = "it was another device that answered"
+ANOTHER_TOOK = "another device took the connection"
+SOME_PLACES = "open for some of the places"
+OPEN_PORT = ("On the router, forward TCP port 80", "port 8080", network.GATEWAY)
 
 
 def _nothing(_lab: Lab) -> AbstractContextManager[object]:
     return contextlib.nullcontext()
+
+
+class Stricter(enum.Enum):
+    """Why an error is right although Pebble validates."""
+
+    CAA = "Let's Encrypt checks CAA (RFC 8659), Pebble does not"
+    NAMES = "Let's Encrypt issues only for names in the public DNS, Pebble for any"
+    NO_WAY = "without a way to the CA nothing can be ordered, whatever Pebble sees of us"
 
 
 class Site(enum.Enum):
@@ -55,20 +70,30 @@ def info(code: str, *remedy: str, says: tuple[str, ...] = ()) -> Finding:
     return Finding(code, "info", remedy, says)
 
 
+def refused(kind: str, *remedy: str, says: tuple[str, ...] = ()) -> Finding:
+    """What becomes of the CA's refusal, with what the challenge port and the preflight have seen.
+
+    One that has come to nothing but the bare words of the CA is none: it must say something of
+    this gateway's own, or of what arrived.
+    """
+    return Finding(f"acme-{kind}", "error", remedy, says)
+
+
 @dataclasses.dataclass(frozen=True)
 class Row:
     """One state of the world. All that is not said is well.
 
     ``validates`` is what the CA must say; None where that depends on which of several addresses it
-    takes. ``finds`` are all warnings and errors, in any order, and
-    the informations that matter. ``blocks`` is the reason why an error is right although Pebble
-    validates: what Let's Encrypt refuses and Pebble does not look at. ``establishes`` and
-    ``leaves_open`` are facts that the preflight must, and must not, say to be established.
+    takes. ``explains`` is what the product makes of each refusal. ``finds`` are all warnings and
+    errors of the preflight, in any order, and the informations that matter. ``blocks`` is why an
+    error is right although Pebble validates. ``establishes`` and ``leaves_open`` are facts that
+    the preflight must, and must not, say to be established.
     """
 
     fault: str
     validates: bool | None
     finds: tuple[Finding, ...] = ()
+    explains: tuple[Finding, ...] = ()
     site: Site = Site.LAN
     names: tuple[str, ...] = (NAME,)
     public: Zone | None = None
@@ -78,7 +103,7 @@ class Row:
     firewall: Firewall = _FIREWALL
     during: During = _nothing
     dns_servers: tuple[str, ...] = ()
-    blocks: str = ""
+    blocks: Stricter | None = None
     establishes: tuple[str, ...] = ()
     leaves_open: tuple[str, ...] = ()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from tests.lab.network import ROUTER
-from tests.lab.rows import DOMAIN, NAME, During, Row, error, suffering, warning, with_caa
+from tests.lab.rows import DOMAIN, NAME, During, Row, Stricter, error, suffering, warning, with_caa
 from tests.parts.zones import Fault, Zone
 
-PEBBLE_LOOKS_AWAY = "Let's Encrypt checks CAA (RFC 8659), Pebble does not"
-_OURS = "https://acme.kontor-ca.net/my-account/2"
-_ANOTHERS = '0 issue "letsencrypt.org; accounturi=https://acme.kontor-ca.net/my-account/1"'
+_OURS = "https://acme-v02.api.letsencrypt.org/my-account/2"
+_OURS_FOR_TESTS = "https://acme.kontor-ca.net/my-account/3"
+_ANOTHERS = (
+    '0 issue "letsencrypt.org; accounturi=https://acme-v02.api.letsencrypt.org/my-account/1"'
+)
 
 
 def _allowed(fault: str, zone: Zone) -> Row:
@@ -21,13 +23,13 @@ def _forbidden(fault: str, zone: Zone, code: str, *remedy: str) -> Row:
         validates=True,
         public=zone,
         finds=(error(code, *remedy),),
-        blocks=PEBBLE_LOOKS_AWAY,
+        blocks=Stricter.CAA,
         leaves_open=("caa-allows",),
     )
 
 
-def _with_account(url: str) -> During:
-    return lambda lab: lab.gateway.with_account(url)
+def _with_account(url: str, staging_url: str = "") -> During:
+    return lambda lab: lab.gateway.with_account(url, staging_url)
 
 
 ROWS = (
@@ -111,7 +113,7 @@ ROWS = (
         public=with_caa(_ANOTHERS),
         during=_with_account(_OURS),
         finds=(error("caa-account", f"accounturi={_OURS}"),),
-        blocks=PEBBLE_LOOKS_AWAY,
+        blocks=Stricter.CAA,
         leaves_open=("caa-allows",),
     ),
     Row(
@@ -119,6 +121,31 @@ ROWS = (
         validates=True,
         public=with_caa(_ANOTHERS),
         finds=(warning("caa-account-unknown", '0 issue "letsencrypt.org"', "accounturi"),),
+        leaves_open=("caa-allows",),
+    ),
+    Row(
+        "CAA allows one of this console's two accounts alone",
+        validates=True,
+        public=with_caa(f'0 issue "letsencrypt.org; accounturi={_OURS}"'),
+        during=_with_account(_OURS, _OURS_FOR_TESTS),
+        finds=(
+            warning("caa-account-partly", f"accounturi={_OURS}", f"accounturi={_OURS_FOR_TESTS}"),
+        ),
+        leaves_open=("caa-allows",),
+    ),
+    _forbidden(
+        "CAA names Let's Encrypt, and what follows is malformed",
+        with_caa('0 issue "letsencrypt.org; by http"'),
+        "caa-malformed",
+        f"name {NAME}",
+        '0 issue "letsencrypt.org"',
+        "Delete the malformed record",
+    ),
+    Row(
+        "CAA names Let's Encrypt in capital letters",
+        validates=True,
+        public=with_caa('0 issue "LetsEncrypt.org"'),
+        finds=(warning("caa-spelling", "small letters", NAME, says=("every letter",)),),
         leaves_open=("caa-allows",),
     ),
     _forbidden(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from tests.lab import network
 from tests.lab.network import (
     DROP,
@@ -12,13 +14,27 @@ from tests.lab.network import (
     SECOND_RESOLVER,
     Router,
 )
-from tests.lab.rows import DOMAIN, NAME, Finding, Row, at, error, info, suffering, warning
+from tests.lab.rows import (
+    ANOTHER_DEVICE,
+    DOMAIN,
+    NAME,
+    Finding,
+    Row,
+    Stricter,
+    at,
+    error,
+    info,
+    refused,
+    suffering,
+    warning,
+)
 from tests.lab.strangers import Stranger
 from tests.lab.web_servers import address_of
 from tests.parts.zones import Fault, Zone
 
 OTHER = "mail.kontor-berg.de"
-NO_PUBLIC_SUFFIX = "Let's Encrypt issues only for names in the public DNS, Pebble for any"
+# The preflight's finding, in what is said of the CA's refusal.
+_FOUND = "The preflight has already found"
 _RECORD = (DOMAIN, f"name {NAME}", "type A", "router's public IP address")
 
 
@@ -30,7 +46,7 @@ def _named(fault: str, name: str, finding: Finding) -> Row:
         names=(name,),
         public=Zone({name: {"A": [ROUTER]}}),
         finds=(finding,),
-        blocks=NO_PUBLIC_SUFFIX,
+        blocks=Stricter.NAMES,
         leaves_open=("names-usable",),
     )
 
@@ -44,18 +60,31 @@ NAMES = (
     _named(
         "the name has an ending that nobody runs",
         "mx.kontor.fritz",
-        warning("hostname-unknown-ending", says=("mx.kontor.fritz",)),
+        warning("hostname-unknown-ending", ".fritz", says=("mx.kontor.fritz",)),
     ),
     _named(
         "the name is a whole registry",
         "co.uk",
-        error("hostname-public-suffix", says=("co.uk",)),
+        error("hostname-public-suffix", "registered to you", says=("co.uk",)),
     ),
 )
+
+
+def _chain(length: int) -> Zone:
+    """As many aliases, and at the end of them an address."""
+    names = [NAME, *(f"alias-{number}.{DOMAIN}" for number in range(1, length + 1))]
+    zone = Zone({name: {"CNAME": [target]} for name, target in itertools.pairwise(names)})
+    zone.records[names[-1]] = {"A": [ROUTER]}
+    return zone
+
+
 RECORDS = (
     Row(
         "the name does not exist",
         validates=False,
+        explains=(
+            refused("dns-no-address", *_RECORD, says=(_FOUND, "does not exist in the public DNS")),
+        ),
         public=Zone({DOMAIN: {"A": [ROUTER]}}),
         finds=(error("dns-no-such-name", *_RECORD),),
         leaves_open=("dns-public",),
@@ -63,6 +92,7 @@ RECORDS = (
     Row(
         "the name has a record, but no address",
         validates=False,
+        explains=(refused("dns-no-address", *_RECORD, says=(_FOUND, "neither an A nor an AAAA")),),
         public=at(MX=["10 mx.kontor-berg.de."]),
         finds=(error("dns-no-address", *_RECORD),),
         leaves_open=("dns-public",),
@@ -70,24 +100,48 @@ RECORDS = (
     Row(
         "the name is an alias of a name that does not exist",
         validates=False,
+        explains=(
+            refused(
+                "dns-no-address",
+                "name gone.kontor-berg.de",
+                "CNAME",
+                says=(_FOUND, "an alias (CNAME)"),
+            ),
+        ),
         public=at(CNAME=["gone.kontor-berg.de"]),
         finds=(error("dns-alias-target-missing", "name gone.kontor-berg.de", "CNAME"),),
     ),
     Row(
         "aliases lead in a circle",
         validates=False,
+        explains=(refused("dns-no-address", "CNAME", says=(_FOUND, "in a circle")),),
         public=Zone({NAME: {"CNAME": [OTHER]}, OTHER: {"CNAME": [NAME]}}),
         finds=(error("dns-alias-loop", "CNAME", says=(f"{NAME} → {OTHER} → {NAME}",)),),
     ),
     Row(
+        "more aliases in a row than anybody follows",
+        validates=False,
+        explains=(
+            refused(
+                "dns-no-address", f"CNAME record of {NAME}", says=(_FOUND, "more than 10 aliases")
+            ),
+        ),
+        public=_chain(12),
+        finds=(error("dns-alias-chain-long", f"CNAME record of {NAME}", "the last name itself"),),
+    ),
+    Row(
         "the DNS servers of the domain fail",
         validates=False,
+        explains=(
+            refused("dns-no-address", "name servers", DOMAIN, says=(_FOUND, "fail to answer")),
+        ),
         public=suffering(Fault.SERVFAIL),
         finds=(error("dns-server-failure", "name servers", DOMAIN),),
     ),
     Row(
         "the DNSSEC signatures are not valid",
         validates=False,
+        explains=(refused("dns-no-address", "DS records", DOMAIN, says=(_FOUND, "DNSSEC")),),
         public=suffering(Fault.BOGUS),
         finds=(error("dns-dnssec-invalid", "DS records", DOMAIN),),
     ),
@@ -101,6 +155,9 @@ RECORDS = (
     Row(
         "of two names one does not exist",
         validates=False,
+        explains=(
+            refused("dns-no-address", f"name {OTHER}", says=(_FOUND, f"{OTHER} does not exist")),
+        ),
         names=(NAME, OTHER),
         public=at(ROUTER),
         finds=(error("dns-no-such-name", f"name {OTHER}"),),
@@ -108,6 +165,14 @@ RECORDS = (
     Row(
         "the name still leads to the old web host",
         validates=False,
+        explains=(
+            refused(
+                "wrong-content",
+                "correct the A record",
+                NAME,
+                says=(ANOTHER_DEVICE, _FOUND, "Apache"),
+            ),
+        ),
         public=at(address_of(Stranger.PARKING_PAGE)),
         finds=(
             warning(
@@ -123,13 +188,16 @@ RECORDS = (
 )
 
 
-def _pointing(fault: str, address: str, code: str, *remedy: str) -> Row:
-    """The only address of the name is none that a CA can come to."""
+def _pointing(
+    fault: str, address: str, code: str, *remedy: str, kind: str = "network-unreachable"
+) -> Row:
+    """The only address of the name is none that a CA can come to; ``kind`` is what it then says."""
     return Row(
         fault,
         validates=False,
         public=at(address),
         finds=(error(code, *_RECORD, *remedy, says=(address,)),),
+        explains=(refused(kind, *_RECORD, *remedy, says=(f"{NAME} ({address})", _FOUND)),),
         leaves_open=("dns-public",),
     )
 
@@ -147,7 +215,12 @@ ADDRESSES = (
     _pointing(
         "the public DNS holds an address for documentation", "192.0.2.10", "address-reserved"
     ),
-    _pointing("the public DNS holds the loopback address", "127.0.0.1", "address-reserved"),
+    _pointing(
+        "the public DNS holds the loopback address",
+        "127.0.0.1",
+        "address-reserved",
+        kind="connection-refused",
+    ),
     _pointing(
         "the public DNS holds an address of the cloud's own", "169.254.169.254", "address-reserved"
     ),
@@ -155,6 +228,9 @@ ADDRESSES = (
         "of two addresses one is private",
         # Let's Encrypt passes the private one over, Pebble takes the first.
         validates=None,
+        explains=(
+            refused("network-unreachable", f"name {NAME}", "10.0.0.10", says=(_FOUND, "10.0.0.10")),
+        ),
         public=at("10.0.0.10", ROUTER),
         finds=(warning("addresses-partly-unusable", f"name {NAME}", "type A", "10.0.0.10"),),
     ),
@@ -162,16 +238,27 @@ ADDRESSES = (
         "the public DNS holds a private IPv6 address besides",
         # Let's Encrypt passes it over, Pebble does not.
         validates=False,
+        explains=(
+            refused(
+                "network-unreachable",
+                "AAAA",
+                "fd00:178::10",
+                says=(_FOUND, f"{NAME} (fd00:178::10)"),
+            ),
+        ),
         public=at(ROUTER, "fd00:178::10"),
         finds=(warning("addresses-partly-unusable", f"name {NAME}", "AAAA", "fd00:178::10"),),
     ),
     Row(
         "of two addresses one is another server's",
         validates=None,
+        explains=(refused("http-not-found", "At your DNS provider", says=("server",)),),
         public=at(address_of(Stranger.NOT_FOUND), ROUTER),
         finds=(
             info("addresses-several", "every one of them"),
-            warning("public-port-not-found", says=(address_of(Stranger.NOT_FOUND),)),
+            warning(
+                "public-port-not-found", "A record", NAME, says=(address_of(Stranger.NOT_FOUND),)
+            ),
         ),
     ),
 )
@@ -181,6 +268,7 @@ HARMLESS = (
         "answers that do not fit into a datagram",
         # Pebble asks by UDP alone.
         validates=False,
+        explains=(refused("dns-no-address", "public IP address"),),
         public=suffering(Fault.TRUNCATED),
         establishes=("dns-public",),
     ),
@@ -209,7 +297,12 @@ SERVERS = (
         second=at(address_of(Stranger.PARKING_PAGE)),
         finds=(
             warning("dns-servers-differ", DOMAIN, says=(RESOLVER, SECOND_RESOLVER)),
-            warning("public-port-answers-otherwise", says=(address_of(Stranger.PARKING_PAGE),)),
+            warning(
+                "public-port-answers-otherwise",
+                "A record",
+                NAME,
+                says=(address_of(Stranger.PARKING_PAGE),),
+            ),
         ),
         leaves_open=("dns-public",),
     ),
@@ -246,6 +339,11 @@ SERVERS = (
     Row(
         "the DNS servers of one of two domains are silent",
         validates=False,
+        explains=(
+            refused(
+                "dns-timeout", "name servers", "andere-firma.de", says=("did not answer", _FOUND)
+            ),
+        ),
         names=(NAME, "mx.andere-firma.de"),
         public=Zone({NAME: {"A": [ROUTER]}}, {"mx.andere-firma.de": {"*": Fault.SILENT}}),
         finds=(warning("dns-name-unanswered", "name servers", "andere-firma.de"),),
@@ -265,7 +363,7 @@ SERVERS = (
         router=_INTERCEPTING,
         finds=(
             warning("dns-intercepted", "port 53", "exempt this machine", says=(RESOLVER,)),
-            warning("address-private", says=(GATEWAY,)),
+            warning("address-private", *_RECORD, says=(GATEWAY,)),
         ),
         leaves_open=("dns-public",),
     ),
@@ -319,13 +417,16 @@ HORIZONS = (
         "the local DNS gives no answer for the name",
         validates=True,
         local=suffering(Fault.SERVFAIL),
-        finds=(info("dns-local-unanswered", says=("does not matter", ROUTER_LAN)),),
+        finds=(info("dns-local-unanswered", "DNS servers", says=("does not matter", ROUTER_LAN)),),
         establishes=("dns-public",),
         leaves_open=("dns-local",),
     ),
     Row(
         "only the local DNS knows the name",
         validates=False,
+        explains=(
+            refused("dns-no-address", *_RECORD, says=(_FOUND, "does not exist in the public DNS")),
+        ),
         public=Zone({DOMAIN: {"A": [ROUTER]}}),
         local=at(GATEWAY),
         finds=(

@@ -11,6 +11,7 @@ from tests.lab.network import (
     GATEWAY_6,
     NEIGHBOUR,
     NEIGHBOUR_6,
+    ONE_AN_HOUR,
     REJECT,
     ROUTER,
     SERVER,
@@ -18,7 +19,19 @@ from tests.lab.network import (
     Firewall,
     Router,
 )
-from tests.lab.rows import Row, Site, at, info, warning
+from tests.lab.rows import (
+    ANOTHER_DEVICE,
+    NAME,
+    NOTHING_CAME,
+    REFUSED_BEFORE,
+    SOME_PLACES,
+    Row,
+    Site,
+    at,
+    info,
+    refused,
+    warning,
+)
 from tests.lab.stage import Lab
 from tests.lab.strangers import Stranger
 from tests.lab.web_servers import address_of
@@ -64,6 +77,7 @@ _ESTABLISHED = (
 )
 # What a firewall in front does can never be seen from behind it.
 _UNSEEN = ("port-public",)
+_ALLOW = f"In the firewall, allow TCP port 80 of this machine ({SERVER}) for all source addresses"
 
 WELL = (
     Row(
@@ -86,6 +100,7 @@ FIREWALLS = (
     Row(
         "the firewall in front drops port 80",
         validates=False,
+        explains=(refused("connection-timeout", _ALLOW, "hosting provider", says=(NOTHING_CAME,)),),
         site=Site.EXTERNAL,
         firewall=Firewall(four=DROP),
         leaves_open=_UNSEEN,
@@ -93,6 +108,7 @@ FIREWALLS = (
     Row(
         "the firewall in front refuses port 80",
         validates=False,
+        explains=(refused("connection-refused", _ALLOW, says=(REFUSED_BEFORE,)),),
         site=Site.EXTERNAL,
         firewall=Firewall(four=REJECT),
         leaves_open=_UNSEEN,
@@ -100,9 +116,32 @@ FIREWALLS = (
     Row(
         "the firewall in front drops IPv6",
         validates=False,
+        explains=(
+            refused(
+                "connection-timeout",
+                "remove the AAAA record",
+                "for IPv6",
+                says=(NOTHING_CAME, f"{NAME} ({SERVER_6})", "used the IPv6 address"),
+            ),
+        ),
         site=Site.EXTERNAL,
         public=at(SERVER, SERVER_6),
         firewall=Firewall(six=DROP),
+        leaves_open=_UNSEEN,
+    ),
+    Row(
+        "the firewall in front lets the first connection in, and blocks whoever comes again",
+        validates=False,
+        explains=(
+            refused(
+                "connection-timeout",
+                "every firewall",
+                "repeated connections",
+                says=("got the right answer", SOME_PLACES),
+            ),
+        ),
+        site=Site.EXTERNAL,
+        firewall=Firewall(four=ONE_AN_HOUR),
         leaves_open=_UNSEEN,
     ),
 )
@@ -110,6 +149,13 @@ RECORDS = (
     Row(
         "the name leads to a neighbour that is not there",
         validates=False,
+        explains=(
+            refused(
+                "connection-timeout",
+                "A or CNAME record",
+                says=(NOTHING_CAME, f"{NAME} ({NEIGHBOUR})"),
+            ),
+        ),
         site=Site.EXTERNAL,
         public=at(NEIGHBOUR),
         finds=(
@@ -121,17 +167,32 @@ RECORDS = (
     Row(
         "the name leads to a server of somebody else's",
         validates=False,
+        explains=(
+            refused(
+                "http-not-found",
+                "A or CNAME record",
+                says=(ANOTHER_DEVICE, address_of(Stranger.NOT_FOUND)),
+            ),
+        ),
         site=Site.EXTERNAL,
         public=at(address_of(Stranger.NOT_FOUND)),
         finds=(
             warning("address-not-here", "type A", f"value {SERVER}"),
-            warning("public-port-not-found", says=(address_of(Stranger.NOT_FOUND),)),
+            warning(
+                "public-port-not-found",
+                "TCP port 80",
+                SERVER,
+                says=(address_of(Stranger.NOT_FOUND),),
+            ),
         ),
         leaves_open=_UNSEEN,
     ),
     Row(
         "AAAA leads to a neighbour that is not there",
         validates=False,
+        explains=(
+            refused("connection-timeout", "AAAA", says=(NOTHING_CAME, NEIGHBOUR_6, "IPv6 first")),
+        ),
         site=Site.EXTERNAL,
         public=at(SERVER, NEIGHBOUR_6),
         finds=(
@@ -143,6 +204,13 @@ RECORDS = (
     Row(
         "AAAA leads to a server of somebody else's",
         validates=False,
+        explains=(
+            refused(
+                "wrong-content",
+                "remove the AAAA record",
+                says=(ANOTHER_DEVICE, address_of(Stranger.PARKING_PAGE, six=True)),
+            ),
+        ),
         site=Site.EXTERNAL,
         public=at(SERVER, address_of(Stranger.PARKING_PAGE, six=True)),
         finds=(
@@ -156,6 +224,14 @@ PORTS = (
     Row(
         "AAAA leads here, and the challenge service listens on IPv4 alone",
         validates=False,
+        explains=(
+            refused(
+                "connection-refused",
+                "GATEWAY_ADMIN_CHALLENGE_HOST",
+                "[::]",
+                says=(REFUSED_BEFORE, SERVER_6),
+            ),
+        ),
         site=Site.EXTERNAL,
         public=at(SERVER, SERVER_6),
         during=lambda lab: lab.server.with_responder_on("0.0.0.0"),
@@ -168,6 +244,14 @@ PORTS = (
     Row(
         "the challenge port is 8080, and nothing leads there",
         validates=False,
+        explains=(
+            refused(
+                "connection-refused",
+                "challenge port to 80",
+                SERVER,
+                says=(REFUSED_BEFORE, "challenge port is 8080"),
+            ),
+        ),
         site=Site.EXTERNAL,
         during=lambda lab: lab.server.with_settings("external", 8080),
         finds=(warning("challenge-port-not-public", "challenge port to 80", SERVER),),
@@ -194,23 +278,27 @@ SCENARIOS = (
     Row(
         "the scenario says router, the address is this machine's, and the port is 8080",
         validates=False,
+        explains=(
+            refused("connection-refused", "external network", "80", says=(REFUSED_BEFORE, SERVER)),
+        ),
         site=Site.EXTERNAL,
         during=lambda lab: lab.server.with_settings("lan", 8080),
         finds=(
             warning("scenario-no-router", "external network", "80", says=(SERVER,)),
-            info("public-port-refuses"),
+            info("public-port-refuses", "TCP port 80", SERVER),
         ),
         leaves_open=_UNSEEN,
     ),
     Row(
         "the scenario says public address, and this machine stands behind a router",
         validates=False,
+        explains=(refused("connection-timeout", "TCP port 80", says=(NOTHING_CAME, ROUTER)),),
         router=Router(forward=""),
         during=_private_alone,
         finds=(
             info("scenario-only-private", "local area network", GATEWAY, says=(GATEWAY,)),
-            warning("address-not-here", says=(ROUTER,)),
-            warning("public-port-refuses", says=(ROUTER,)),
+            info("address-not-here", "cloud", says=(ROUTER,)),
+            warning("public-port-refuses", "TCP port 80", GATEWAY, says=(ROUTER,)),
         ),
         leaves_open=_UNSEEN,
     ),
@@ -221,7 +309,7 @@ SCENARIOS = (
         during=_private_alone,
         finds=(
             info("scenario-only-private", "cloud", "everything is in order"),
-            warning("address-not-here", "cloud", "everything is in order"),
+            info("address-not-here", "cloud", "everything is in order"),
         ),
     ),
 )

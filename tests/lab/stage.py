@@ -24,13 +24,16 @@ ALWAYS = {authority.NAME: {"A": [authority.ADDRESS]}}
 class Outcome:
     """What the preflight found, and what the CA says at the same time.
 
-    ``refusals`` are the CA's words for each name that it does not validate.
+    ``refusals`` are the CA's words for each name that it does not validate, and ``explained`` what
+    the product makes of them, as Problems; ``visits`` is the evidence of the challenge port.
     """
 
     findings: tuple[dict[str, Any], ...]
     established: dict[str, str]
     seconds: float
     refusals: dict[str, str]
+    explained: tuple[dict[str, Any], ...]
+    visits: str
 
 
 class Lab:
@@ -55,12 +58,15 @@ class Lab:
 
     def _start(self) -> None:
         files = authority.make_files(self.directory, authority.NAME)
+        expired = authority.make_files(self.directory, "expired.example", is_over=True)
         net, directory = self.network, self.directory
+        bundle = directory / "roots.pem"
+        bundle.write_bytes(files.certificate.read_bytes() + expired.certificate.read_bytes())
         environment = {
             "GATEWAY_ADMIN_DNS_SERVERS": f"{network.RESOLVER},{network.SECOND_RESOLVER}",
-            "GATEWAY_ADMIN_ACME_STAGING_URL": authority.DIRECTORY_URL,
+            "GATEWAY_ADMIN_ACME_STAGING_URL": authority.STAGING_URL,
             "GATEWAY_ADMIN_ACME_PRODUCTION_URL": authority.DIRECTORY_URL,
-            "GATEWAY_ADMIN_ACME_CA_BUNDLE": str(files.certificate),
+            "GATEWAY_ADMIN_ACME_CA_BUNDLE": str(bundle),
         }
         self.gateway = Machine(net.gateway, directory, environment, network.ROUTER_LAN)
         self.server = Machine(net.server, directory, environment, network.RESOLVER)
@@ -79,7 +85,7 @@ class Lab:
             ),
             start_program(net.router, "resolver", self._local, f"{network.ROUTER_LAN}:53"),
         ]
-        others = web_servers.start(net, files, directory)
+        others = web_servers.start(net, files, expired, directory)
         pebble.wait_until(lambda: "Listening on" in pebble.output(), "Pebble listens")
         url = authority.DIRECTORY_URL.replace(authority.NAME, authority.ADDRESS)
         judge = start_program(net.internet, "verdicts", self._judge, url, str(files.certificate))
@@ -130,18 +136,23 @@ class Lab:
     ) -> Outcome:
         """Run the preflight of the names there, and have the CA validate them meanwhile."""
         authorizations = self._judge.call("order", names=list(names))
-        machine.remote.call("publish", authorizations=authorizations)
+        machine.remote.call("place", names=list(names), authorizations=authorizations)
         verdict = self._threads.submit(self._judge.call, "verdict")
         found = machine.preflight(names, dns_servers)
         machine.when_looked()
         machine.when_looked = lambda: None
         refusals = verdict.result()
-        machine.remote.call("withdraw", authorizations=authorizations)
+        ended = machine.remote.call("end", refusals=refusals)
         return Outcome(
             findings=tuple(found["findings"]),
             established=dict(found["established"]),
             seconds=found["seconds"],
-            refusals=refusals,
+            refusals={
+                name: f"{error['type'].rpartition(':')[2]}: {error['detail']}"
+                for name, error in refusals.items()
+            },
+            explained=tuple(ended["explained"][name] for name in refusals),
+            visits=ended["visits"],
         )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.lab import network
 from tests.lab.network import Firewall, Network, Router
-from tests.lab.rows import Row, error, info
+from tests.lab.rows import Row, Stricter, error, info, refused
 from tests.lab.stage import Outcome
 from tests.lab.test_faults import differences
 from tests.parts.processes import PartError, Process
@@ -20,7 +20,21 @@ FINDING = {
     "explanation": "It points to 10.0.0.1.",
     "remedy": ["Correct the record."],
 }
-OUTCOME = Outcome((FINDING,), {"port-served": "It is."}, 0.1, {"mx.kontor-berg.de": "refused"})
+EXPLAINED = {
+    "code": "acme-connection-refused",
+    "severity": "error",
+    "explanation": "It was refused before it came there.",
+    "remedy": ["Forward the port."],
+}
+OUTCOME = Outcome(
+    findings=(FINDING,),
+    established={"port-served": "It is."},
+    seconds=0.1,
+    refusals={"mx.kontor-berg.de": "connection: refused"},
+    explained=(EXPLAINED,),
+    visits="None arrived: nothing from outside reached this port.",
+)
+REFUSED = (refused("connection-refused", "Forward", says=("before it came",)),)
 
 
 def test_it_leads_nowhere_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -62,6 +76,7 @@ def test_what_is_as_the_table_says_differs_in_nothing() -> None:
         validates=False,
         finds=(error("address-private", "record", says=("10.0.0.1",)),),
         establishes=("port-served",),
+        explains=REFUSED,
         leaves_open=("dns-public",),
     )
     assert differences(row, OUTCOME) == []
@@ -72,6 +87,7 @@ def test_whatever_is_not_as_the_table_says_is_told() -> None:
         "a fault",
         validates=True,
         finds=(info("dns-timeout"),),
+        explains=REFUSED,
         establishes=("dns-public",),
         leaves_open=("port-served",),
     )
@@ -86,7 +102,7 @@ def test_whatever_is_not_as_the_table_says_is_told() -> None:
 
 def test_words_that_are_missing_are_told() -> None:
     finding = error("address-private", "router", says=("192.168.178.10",))
-    row = Row("a fault", validates=False, finds=(finding,))
+    row = Row("a fault", validates=False, finds=(finding,), explains=REFUSED)
     assert differences(row, OUTCOME) == [
         "address-private: no remedy says 'router'",
         "address-private: nothing says '192.168.178.10'",
@@ -96,4 +112,31 @@ def test_words_that_are_missing_are_told() -> None:
 def test_an_information_besides_is_no_difference() -> None:
     finding = dict(FINDING, severity="info")
     outcome = dataclasses.replace(OUTCOME, findings=(finding,))
-    assert differences(Row("a fault", validates=False), outcome) == []
+    assert differences(Row("a fault", validates=False, explains=REFUSED), outcome) == []
+
+
+def test_an_explanation_that_is_another_one_or_lacks_words_is_told() -> None:
+    finds = (error("address-private"),)
+    explained = refused("connection-refused", "firewall", says=("nothing from outside",))
+    row = Row("a fault", validates=False, finds=finds, explains=(explained,))
+    assert differences(row, OUTCOME) == [
+        "acme-connection-refused: no remedy says 'firewall'",
+        "acme-connection-refused: nothing says 'nothing from outside'",
+    ]
+    other = Row("a fault", validates=False, finds=finds, explains=(refused("timeout"),))
+    assert differences(other, OUTCOME) == [
+        "explained as ['acme-connection-refused'], and not as ['acme-timeout']"
+    ]
+
+
+def test_an_error_where_the_ca_validates_is_told_unless_there_is_a_reason() -> None:
+    well = dataclasses.replace(OUTCOME, refusals={}, explained=(), visits="1 … and was answered.")
+    row = Row("a fault", validates=True, finds=(error("address-private"),))
+    assert differences(row, well) == ["an error where the CA validates: address-private"]
+    stricter = dataclasses.replace(row, blocks=Stricter.CAA)
+    assert differences(stricter, well) == []
+
+
+def test_visits_that_were_not_seen_where_the_ca_validates_are_told() -> None:
+    unseen = dataclasses.replace(OUTCOME, findings=(), refusals={}, explained=())
+    assert differences(Row("nothing", validates=True), unseen) == [f"visits: {OUTCOME.visits}"]

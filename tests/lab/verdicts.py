@@ -56,18 +56,17 @@ class Judge(BareAcme):
         }
         return found
 
-    def verdict(self) -> dict[str, str]:
-        """Have the order validated; the CA's words for each name that fails, by name."""
+    def verdict(self) -> dict[str, Any]:
+        """Have the order validated; the CA's problem document for each name that fails, by name."""
         for url in self._challenges.values():
             answer = self.post(url, {})
             assert answer.ok, answer.text
-        failures: dict[str, str] = {}
+        failures: dict[str, Any] = {}
         for url in self._authorizations:
             authorization = self._final(url)
             if authorization["status"] != "valid":
                 error = next(c["error"] for c in authorization["challenges"] if "error" in c)
-                kind = error["type"].rpartition(":")[2]
-                failures[authorization["identifier"]["value"]] = f"{kind}: {error['detail']}"
+                failures[authorization["identifier"]["value"]] = error
         return failures
 
     def _final(self, url: str) -> dict[str, Any]:

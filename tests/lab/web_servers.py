@@ -21,6 +21,7 @@ HTTPS_ERROR = 8444
 HTTPS_OTHER = 8445
 HTTPS_REDIRECT = 8446
 HTTPS_OTHER_TIME = 8447
+HTTPS_EXPIRED = 8448
 
 
 def address_of(stranger: Stranger, *, six: bool = False) -> str:
@@ -34,8 +35,8 @@ def port_of(stranger: Stranger) -> str:
     return f"{network.NAS}:{PORTS[stranger]}"
 
 
-def start(net: Network, files: ServerFiles, directory: Path) -> list[Process]:
-    """Start them; each says "listening" when it is."""
+def start(net: Network, files: ServerFiles, expired: ServerFiles, directory: Path) -> list[Process]:
+    """Start them; each says "listening" when it is. The files are the CA's, good and expired."""
     # On the internet each has an address of its own: port 80 of it leads to the stranger's.
     rules = "\n".join(
         f"ip daddr {address_of(each)} tcp dport 80 redirect to :{PORTS[each]}\n"
@@ -48,7 +49,7 @@ def start(net: Network, files: ServerFiles, directory: Path) -> list[Process]:
     )
     net.internet.rules(f"table inet nat {{\n{chains}\n}}")
     command = [sys.executable, "-m", "tests.lab.strangers"]
-    _start_nginx(net, files, directory)
+    _start_nginx(net, files, expired, directory)
     return [
         net.internet.start("strangers", command),
         net.nas.start("strangers", command),
@@ -56,7 +57,7 @@ def start(net: Network, files: ServerFiles, directory: Path) -> list[Process]:
     ]
 
 
-def _start_nginx(net: Network, files: ServerFiles, directory: Path) -> None:
+def _start_nginx(net: Network, files: ServerFiles, expired: ServerFiles, directory: Path) -> None:
     other = authority.make_files(directory, "proxy.example")
     old = f"proxy_pass http://127.0.0.1:{PORTS[Stranger.OLD_CA]}; proxy_pass_header Date;"
     to_gateway = f"proxy_pass http://{network.GATEWAY}:8080; proxy_set_header Host $host;"
@@ -69,6 +70,7 @@ def _start_nginx(net: Network, files: ServerFiles, directory: Path) -> None:
         (f"{HTTPS_ERROR} ssl", f"{_tls(files)} return 503;"),
         (f"{HTTPS_OTHER} ssl", f"{_tls(files)} return 200 '<html>Log in</html>';"),
         (f"{HTTPS_REDIRECT} ssl", f"{_tls(files)} return 302 https://login.hotel-portal.net/;"),
+        (f"{HTTPS_EXPIRED} ssl", f"{_tls(expired)} return 200 '{{}}';"),
         (f"{HTTPS_OTHER_TIME} ssl", f"{_tls(files)} location / {{ {old} }}"),
     )
     config = directory / "nginx.conf"

@@ -10,6 +10,7 @@ import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
+import dns.rdatatype
 import pytest
 
 from tests.parts.processes import Process, free_port, wait_until
@@ -135,3 +136,30 @@ def test_the_program_serves_a_file_and_reads_it_again(tmp_path: Path) -> None:
         assert texts(ask(address, "alias.example", "CNAME")) == ["other.example."]
     finally:
         process.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "is_authoritative", "records"),
+    [
+        ("mx.shop.example", "NOERROR", True, ["5.9.0.1", "5.9.0.2"]),
+        ("gone.shop.example", "NXDOMAIN", True, []),
+        ("out.shop.example", "NOERROR", True, ["alias.example."]),
+        ("alias.example", "REFUSED", False, []),
+    ],
+)
+def test_a_domains_own_server_speaks_of_that_domain_alone(
+    name: str, code: str, is_authoritative: bool, records: list[str]
+) -> None:
+    held = RECORDS | {"out.shop.example": {"CNAME": ["alias.example"]}}
+    with ZoneServer(Zone(held, origin="shop.example")) as server:
+        reply = ask(server.address, name, flags=0)
+        assert server.recursive == 0
+    assert (dns.rcode.to_text(reply.rcode()), texts(reply)) == (code, records)
+    assert bool(reply.flags & dns.flags.AA) is is_authoritative
+    assert not reply.flags & dns.flags.RA
+
+
+def test_the_time_for_which_there_is_nothing_is_told() -> None:
+    with ZoneServer(Zone(RECORDS, negative_ttl=300)) as server:
+        (record,) = ask(server.address, "gone.example").authority
+    assert (record.rdtype, record.ttl) == (dns.rdatatype.SOA, 300)

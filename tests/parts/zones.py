@@ -46,10 +46,17 @@ class Fault:
 
 @dataclasses.dataclass
 class Zone:
-    """Records by name and type in the zone file's spelling; faults by name and type or ``*``."""
+    """Records by name and type in the zone file's spelling; faults by name and type or ``*``.
+
+    With an ``origin`` it is that domain's own server: what it says of the domain is authoritative,
+    of nothing else it says anything, and it asks nobody. ``negative_ttl``, in seconds, is that of
+    an SOA record in answers without others (RFC 2308); 0 for none.
+    """
 
     records: dict[str, dict[str, list[str]]] = dataclasses.field(default_factory=dict)
     faults: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    origin: str = ""
+    negative_ttl: int = 0
 
     @classmethod
     def from_json(cls, text: str) -> Zone:
@@ -65,6 +72,10 @@ class Zone:
         faults = self.faults.get(name, {})
         return faults.get(kind) or faults.get("*", "")
 
+    def covers(self, name: str) -> bool:
+        """Whether it is for this server to speak of the name."""
+        return not self.origin or name == self.origin or name.endswith(f".{self.origin}")
+
     def holds(self, name: str) -> bool:
         """Whether the name exists, if only because there are names below it (RFC 8020)."""
         return any(held == name or held.endswith(f".{name}") for held in self.records)
@@ -76,6 +87,7 @@ class ZoneServer:
     def __init__(self, zone: Zone | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.zone = zone or Zone()
         self.asked: list[tuple[str, str]] = []
+        self.recursive = 0  # how many questions asked for recursion
         self.host, self.port = host, port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="zone server")
@@ -151,6 +163,7 @@ class ZoneServer:
         name = question.name.to_text(omit_final_dot=True).lower()
         kind = dns.rdatatype.to_text(question.rdtype)
         self.asked.append((name, kind))
+        self.recursive += bool(query.flags & dns.flags.RD)
         answering = _Answering(self.zone, query, is_stream=is_stream)
         fault = answering.run(name, kind)
         if fault == Fault.SILENT:
@@ -204,16 +217,20 @@ class _Answering:
         self.zone = zone
         self.is_stream = is_stream
         self.is_unchecked = bool(query.flags & dns.flags.CD)
-        self.response = dns.message.make_response(query, recursion_available=True)
+        self.response = dns.message.make_response(query, recursion_available=not zone.origin)
         self.delay = 0.0
 
     def run(self, name: str, kind: str) -> str:
         """Fill the response; the fault that ended it, or ""."""
+        if not self.zone.covers(name):
+            return self._refuse(dns.rcode.REFUSED)
+        if self.zone.origin:
+            self.response.flags |= dns.flags.AA
         for _alias in range(LONGEST_CHAIN + 1):
             if fault := self._suffer(name, kind):
                 return fault
             target = self._step(name, kind)
-            if not target:
+            if not target or not self.zone.covers(target):
                 return ""
             name = target
         return self._refuse(dns.rcode.SERVFAIL)
@@ -248,7 +265,7 @@ class _Answering:
         records = self.zone.records.get(name, {})
         for held in (kind, "CNAME"):
             if values := records.get(held):
-                if held == "CNAME":
+                if held in {"CNAME", "NS"}:
                     values = [f"{value.rstrip('.')}." for value in values]
                 self.response.answer.append(
                     dns.rrset.from_text(f"{name}.", _TTL, "IN", held, *values)
@@ -256,6 +273,9 @@ class _Answering:
                 return values[0].rstrip(".").lower() if held != kind else ""
         if not self.zone.holds(name):
             self.response.set_rcode(dns.rcode.NXDOMAIN)
+        if seconds := self.zone.negative_ttl:
+            owner, said = f"{name.partition('.')[2]}.", f"ns. host. 1 7200 900 1209600 {seconds}"
+            self.response.authority.append(dns.rrset.from_text(owner, seconds, "IN", "SOA", said))
         return ""
 
 

@@ -648,6 +648,23 @@ def test_another_address_than_the_first_one_was_a_redirect(url: str, is_redirect
     assert (reading.kind is Kind.REDIRECT_BROKEN) == is_redirect
 
 
+def test_the_address_that_pebble_went_to_is_read() -> None:
+    for dialled, address in (("5.9.0.1", "5.9.0.1"), ("[2a01:4f8::1]", "2a01:4f8::1")):
+        detail = f"{PEBBLE}dial tcp {dialled}:5002: connect: connection refused"
+        reading = read(CaProblem("connection", detail, identifier=NAME))
+        assert (reading.kind, reading.address) == (Kind.CONNECTION_REFUSED, address)
+
+
+@pytest.mark.parametrize("kind", ["connection", "dns"])
+def test_a_target_of_a_redirect_that_has_no_address_is_none_of_this_name(kind: str) -> None:
+    url = "http://www.elsewhere.example/"
+    words = f'could not resolve URL "{URL}"' if kind == "connection" else NXDOMAIN
+    problem = explain(CaProblem(kind, f'Get "{url}": {words}', identifier=NAME), LAN)
+    assert problem.code == "acme-redirect-broken"
+    assert "redirected elsewhere" in problem.explanation
+    assert "found no public address" not in problem.explanation
+
+
 def test_without_the_name_another_host_is_not_known_to_be_a_redirect() -> None:
     detail = f"Fetching {URL.replace(NAME, 'www.example.org')}: Connection refused"
     assert read(CaProblem("connection", detail)).kind is Kind.CONNECTION_REFUSED

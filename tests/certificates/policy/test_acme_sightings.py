@@ -35,7 +35,7 @@ PAGE = f'5.9.0.1: Invalid response from {URL}: "<html>"'
 SECONDARY = f"During secondary validation: {TIMEOUT}"
 
 
-def visits(*addresses: str, is_known: bool = True, host: str = NAME) -> tuple[Visit, ...]:
+def visits(*addresses: str, is_known: bool | None = True, host: str = NAME) -> tuple[Visit, ...]:
     return tuple(Visit(NOW, address, is_known, host=host) for address in addresses)
 
 
@@ -43,6 +43,12 @@ NOTHING = Evidence((), (), was_watched=True)
 UNWATCHED = Evidence((), (), was_watched=False)
 ANSWERED = Evidence(visits(*PLACES), (), was_watched=True)
 UNPUBLISHED = Evidence(visits(*PLACES, is_known=False), (), was_watched=True)
+PUT_OFF = Evidence(visits(*PLACES, is_known=None), (), was_watched=True)
+CUT = Evidence(
+    tuple(dataclasses.replace(visit, was_sent=False) for visit in visits(*PLACES)),
+    (),
+    was_watched=True,
+)
 STRANGERS = Evidence((), visits("45.33.32.156", is_known=False), was_watched=True)
 
 
@@ -191,9 +197,42 @@ def test_a_failure_whose_words_are_not_known_is_explained_by_visits_too(kind: st
     assert nothing.code == answered.code == explain(problem, LAN).code
 
 
-def test_own_requests_are_no_visits() -> None:
+def test_own_requests_are_no_visits_and_may_hide_some() -> None:
+    """Asked for by a person here, or passed on by a proxy here, behind which the CA is hidden."""
     own = dataclasses.replace(ANSWERED, own_addresses=frozenset(PLACES))
-    assert explained(TIMEOUT, own) == explained(TIMEOUT, NOTHING)
+    assert explained(TIMEOUT, own) == explained(TIMEOUT)
+    strangers = dataclasses.replace(STRANGERS, own_addresses=frozenset({"45.33.32.156"}))
+    assert explained(TIMEOUT, strangers) == explained(TIMEOUT, NOTHING)
+
+
+def test_strangers_of_the_local_network_alone_are_nobody() -> None:
+    inside = visits("192.168.1.9", "10.0.0.7", is_known=False)
+    alone = dataclasses.replace(STRANGERS, unknown=inside)
+    assert explained(TIMEOUT, alone) == explained(TIMEOUT, NOTHING)
+    among_others = dataclasses.replace(STRANGERS, unknown=(*inside, *STRANGERS.unknown))
+    assert "for tokens that nobody has published" in explained(TIMEOUT, among_others).explanation
+
+
+@pytest.mark.parametrize("detail", [UNAVAILABLE, TIMEOUT, NOT_FOUND, SECONDARY])
+def test_requests_that_came_while_the_database_was_away_blame_it(detail: str) -> None:
+    told = explained(detail, PUT_OFF)
+    assert (
+        "3 requests from 3 networks arrived here, but could not be answered: the database was away."
+        in told.explanation
+    )
+    assert "published" not in told.explanation
+    assert has_step(told, "Check that the database runs")
+    assert FOUND not in explained(detail, PUT_OFF, CLOSED).explanation
+
+
+def test_a_503_is_not_laid_to_a_token_that_was_not_published() -> None:
+    assert explained(UNAVAILABLE, UNPUBLISHED) == explained(UNAVAILABLE)
+
+
+def test_connections_that_were_cut_before_the_answer_are_told() -> None:
+    told = explained(SILENT, CUT)
+    assert "the connection was cut before the answer could be sent." in told.explanation
+    assert told.remedy[0].startswith("Look for a proxy, a content filter")
 
 
 # Several names in one order
@@ -352,9 +391,10 @@ VISITS = st.lists(
         Visit,
         st.just(NOW),
         st.ip_addresses().map(str) | WORDS,
-        st.booleans(),
+        st.none() | st.booleans(),
         WORDS,
         st.sampled_from([NAME, SECOND, ""]) | WORDS,
+        st.booleans(),
     ),
     max_size=4,
 ).map(tuple)

@@ -27,8 +27,10 @@ PLACES = ("23.178.112.105", "3.14.255.131", "18.144.20.8", "2600:3000:1511:200::
 SCANNER = "45.33.32.156"
 
 
-def visit(address: str, *, is_known: bool = True, host: str = "") -> Visit:
-    return Visit(NOW, address, is_known, host=host)
+def visit(
+    address: str, *, is_known: bool | None = True, host: str = "", was_sent: bool = True
+) -> Visit:
+    return Visit(NOW, address, is_known, host=host, was_sent=was_sent)
 
 
 def known(*addresses: str) -> tuple[Visit, ...]:
@@ -113,6 +115,33 @@ def unknown(*addresses: str) -> tuple[Visit, ...]:
                 "so that none was answered."
             ),
         ),
+        (
+            Evidence(tuple(visit(place, is_known=None) for place in PLACES), (), was_watched=True),
+            (
+                "4 validation requests from 4 networks arrived, but could not be answered: the "
+                "database was away."
+            ),
+        ),
+        (
+            Evidence(tuple(visit(place, was_sent=False) for place in PLACES), (), was_watched=True),
+            "4 validation requests from 4 networks arrived, but hung up before the answer.",
+        ),
+        (
+            Evidence(
+                (
+                    *known(PLACES[0]),
+                    *unknown(PLACES[1]),
+                    visit(PLACES[2], is_known=None),
+                    visit(PLACES[3], was_sent=False),
+                ),
+                (),
+                was_watched=True,
+            ),
+            (
+                "4 validation requests from 4 networks arrived; 1 answered, 1 while the token was "
+                "not published, 1 while the database was away, 1 hung up before the answer."
+            ),
+        ),
     ],
 )
 def test_what_came_is_one_honest_sentence(evidence: Evidence, said: str) -> None:
@@ -134,7 +163,12 @@ def test_what_this_machine_asks_itself_is_no_evidence_of_the_outside() -> None:
     visits = known("203.0.113.7", "::ffff:203.0.113.7", "2001:db8:0::1")
     asked = Evidence(visits, visits, was_watched=True, own_addresses=own)
     assert (asked.arrived, asked.answered, asked.strangers) == ((), (), ())
-    assert sentence(asked) == "None arrived: nothing from outside reached this port."
+    assert sentence(asked) == (
+        "3 requests came from this machine itself. Whether any came from outside, by way of a "
+        "proxy on it, is not known."
+    )
+    for_nobody = dataclasses.replace(asked, known=())
+    assert sentence(for_nobody) == "None arrived: nothing from outside reached this port."
     assert dataclasses.replace(asked, own_addresses=frozenset()).arrived == visits
 
 
@@ -217,7 +251,14 @@ def test_a_request_counts_for_the_name_that_it_was_for(
 
 ADDRESSES = st.ip_addresses().map(str) | st.text(max_size=40) | st.just("192.168.1.1")
 VISITS = st.lists(
-    st.builds(visit, ADDRESSES, is_known=st.booleans(), host=st.text(max_size=20)), max_size=6
+    st.builds(
+        visit,
+        ADDRESSES,
+        is_known=st.none() | st.booleans(),
+        host=st.text(max_size=20),
+        was_sent=st.booleans(),
+    ),
+    max_size=6,
 ).map(tuple)
 EVIDENCE = st.builds(
     Evidence,

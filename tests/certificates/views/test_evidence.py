@@ -67,6 +67,21 @@ def test_what_arrived_is_counted_and_listed(operator: Client, issuance: Issuance
     assert "Let&#x27;s Encrypt validation server" in text
 
 
+def test_a_visit_that_got_no_answer_is_listed_with_the_reason(
+    operator: Client, issuance: Issuance
+) -> None:
+    came(1, is_known=None)
+    came(1, is_known=None, was_sent=False)
+    came(1, is_known=True, was_sent=False)
+    came(1, is_known=False)
+    text = text_of(operator, issuance)
+    assert "known, answered" not in text
+    assert text.count("not answered: the database was away") == 1
+    assert text.count(">hung up before the answer<") == 2
+    assert text.count(">unknown<") == 1
+    assert "1 while the database was away" in text
+
+
 @pytest.mark.usefixtures("administrator")
 def test_that_nothing_arrived_is_said(administrator: Client, issuance: Issuance) -> None:
     assert "nothing from outside reached this port" in text_of(administrator, issuance)
