@@ -41,8 +41,10 @@ def test_counting_is_bounded_and_what_is_asked_for_stays_counted() -> None:
     assert len(quota._counts) == visits.MOST_TOKENS_COUNTED
 
 
-def made(*, host: str, user_agent: str = "x") -> visits.Visit:
-    return visit("a", is_known=True, now=NOW, address="192.0.2.1", host=host, user_agent=user_agent)
+def made(token: str = "a", *, host: str = "a.test", user_agent: str = "x") -> visits.Visit:
+    return visit(
+        token, is_known=True, now=NOW, address="192.0.2.1", host=host, user_agent=user_agent
+    )
 
 
 def test_the_texts_of_a_stranger_are_cut_and_the_port_is_dropped() -> None:
