@@ -87,7 +87,12 @@ def pages_of(pdf: bytes) -> int:
 
 @pytest.mark.parametrize(
     ("width", "scheme"),
-    [(320, "light"), (320, "dark"), (768, "light"), (1440, "dark"), (1920, "light")],
+    [
+        (320, "dark"),
+        (1440, "light"),
+        pytest.param(768, "light", marks=pytest.mark.soak),
+        pytest.param(1920, "dark", marks=pytest.mark.soak),
+    ],
 )
 def test_the_guidance_is_accessible_at_every_width(
     open_as: OpenAs, viewer: User, gateway: Gateway, width: int, scheme: str

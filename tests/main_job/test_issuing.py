@@ -117,7 +117,7 @@ def test_an_order_costs_seven_requests_when_the_ca_is_quick(start_product: Start
         assert [line for line in cost if line != POLL] in (WITHOUT_POLLS, REUSED)
 
 
-@pytest.mark.parametrize("bits", [2048, 4096])
+@pytest.mark.parametrize("bits", [2048, pytest.param(4096, marks=pytest.mark.soak)])
 def test_rsa_keys_are_made_when_they_are_chosen(
     bits: int, make_product: MakeProduct, authorities: TestAuthorities
 ) -> None:

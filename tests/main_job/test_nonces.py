@@ -13,7 +13,9 @@ from tests.parts.product import MakeProduct
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
-@pytest.mark.parametrize("percent", [0, 5, 20, 50, 90])
+@pytest.mark.parametrize(
+    "percent", [*(pytest.param(each, marks=pytest.mark.soak) for each in (0, 5, 20)), 50, 90]
+)
 def test_every_issuance_succeeds_however_many_nonces_are_refused(
     make_product: MakeProduct,
     start_acme: StartAuthorities,
