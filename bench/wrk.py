@@ -54,7 +54,7 @@ def parse(text: str) -> Load:
 
 
 def _latency(text: str, share: str) -> float:
-    found = re.search(rf"^\s+{share}\s+([\d.]+)(us|ms|s|m)$", text, re.MULTILINE)
+    found = re.search(rf"^\s+{share}\s+([\d.]+)(us|ms|s|m)\s*$", text, re.MULTILINE)
     if found is None:
         raise ValueError(f"wrk has said nothing of {share}:\n{text}")
     return float(found[1]) * _UNITS[found[2]]
