@@ -218,7 +218,7 @@ def acceptable_port(typed: str) -> int:
     port = int(typed)
     if NetworkSettings.objects.filter(challenge_port=port).exists():
         return port
-    listener = ChallengeListener.objects.order_by("-seen_at").first()
+    listener = ChallengeListener.newest()
     host = settings.CONFIGURATION.challenge_host
     if problem := ports.port_problem(port, listener, host=host):
         raise ProblemError(problem)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import socket
 import time
 from collections.abc import Iterable
 
@@ -18,6 +17,7 @@ from certificates.models import Issuance, Order
 from certificates.policy.evidence import Evidence, Visit, parsed
 from challenges.models import ChallengeListener, ValidationRequest
 from challenges.preflight import machine
+from challenges.whereabouts import is_here
 
 # Let's Encrypt comes from a handful of places for each name; more says nothing new.
 MOST_VISITS = 500
@@ -101,9 +101,8 @@ def _own_addresses(visits: Iterable[Visit]) -> frozenset[str]:
         if (address := parsed(visit.address)) in own
         and not any(address in network for network in public)
     )
-    if found and ChallengeListener.objects.filter(host=socket.gethostname()).exists():
-        return found
-    return frozenset()
+    is_ours = found and any(map(is_here, ChallengeListener.objects.all()))
+    return found if is_ours else frozenset()
 
 
 def _newest(rows: QuerySet[ValidationRequest]) -> tuple[Visit, ...]:

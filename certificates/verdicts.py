@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import socket
 
 from certificates import abandoning, authority, budget, evidence
 from certificates.directories import url_of
@@ -17,6 +16,7 @@ from certificates.policy.verdict import Action, Verdict, on_refusal
 from challenges.models import ChallengeListener, NetworkScenario, NetworkSettings
 from challenges.preflight import advice
 from challenges.problems import Problem, ProblemError, Severity
+from challenges.whereabouts import is_here
 
 
 def judge(error: Exception, issuance: Issuance, now: datetime.datetime) -> Verdict:
@@ -84,9 +84,7 @@ def is_own_port_dead(finding: Problem) -> bool:
 
 def _machine() -> str:
     """The address to forward to; empty where the challenge port is another machine's."""
-    listener = ChallengeListener.objects.order_by("-seen_at").first()
-    is_here = listener is not None and listener.host == socket.gethostname()
-    return advice.this_machine() if is_here else ""
+    return advice.this_machine() if is_here(ChallengeListener.newest()) else ""
 
 
 def _addresses(problem: CaProblem, issuance: Issuance) -> tuple[str, ...]:

@@ -119,6 +119,11 @@ class ChallengeListener(models.Model):
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
 
+    @classmethod
+    def newest(cls) -> ChallengeListener | None:
+        """The challenge process that gave the last sign of life. One query."""
+        return cls.objects.order_by("-seen_at").first()
+
     def is_alive(self, now: datetime.datetime) -> bool:
         """Whether its heartbeat is recent."""
         return now - self.seen_at < self.SILENT_AFTER

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,6 +16,7 @@ from challenges import binding, occupants
 from challenges.models import ChallengeListener
 from challenges.occupants import Occupant
 from challenges.problems import Problem, Severity
+from challenges.whereabouts import is_here
 
 HTTP_PORT = 80
 LOWEST_USUAL = 1024
@@ -64,7 +64,7 @@ def port_problem(
         return None
     if port < listener.lowest_port:
         return not_permitted(port, listener.lowest_port)
-    if listener.host != socket.gethostname():
+    if not is_here(listener):
         return None
     try:
         probes = binding.bind(binding.parse_hosts(listener.addresses or host), port)

@@ -6,7 +6,6 @@ database that is away, one for each time.
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import logging
 import os
@@ -14,7 +13,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 from django.db import DataError, close_old_connections, connections
@@ -25,6 +23,7 @@ from challenges import following, ports, tokens
 from challenges.following import Report
 from challenges.models import ChallengeListener, NetworkSettings, ValidationRequest
 from challenges.visits import Visit
+from challenges.whereabouts import place
 
 logger = logging.getLogger(__name__)
 Outcome = TypeVar("Outcome")
@@ -32,22 +31,6 @@ Outcome = TypeVar("Outcome")
 KNOWN_KEPT = datetime.timedelta(days=90)
 UNKNOWN_KEPT = datetime.timedelta(days=7)
 MOST_UNKNOWN = 500
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
-_NETWORK = Path("/proc/self/ns/net")
-
-
-def place() -> str:
-    """Which running system and which network of it this is: one process can have the port there.
-
-    A hostname does not tell, since two machines or containers may have the same one. As much of
-    it as the system lets us see.
-    """
-    seen = []
-    with contextlib.suppress(OSError):
-        seen.append(_BOOT.read_text(encoding="ascii").strip())
-    with contextlib.suppress(OSError):
-        seen.append(str(_NETWORK.stat().st_ino))
-    return "/".join(seen)
 
 
 class Availability:

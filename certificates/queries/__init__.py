@@ -14,7 +14,7 @@ from certificates.queries.certificates import (
     missing_names,
     renewal_information,
 )
-from certificates.queries.console import Console, console, newest_listener, part_statuses
+from certificates.queries.console import Console, console, part_statuses
 from certificates.queries.gateways import (
     GatewayDetails,
     GatewaySummary,
@@ -91,7 +91,6 @@ __all__ = [
     "measured",
     "missing_names",
     "newest_events",
-    "newest_listener",
     "newest_of",
     "overview",
     "page_query",

@@ -44,7 +44,7 @@ class Console:
 
 def console(now: datetime.datetime) -> Console:
     """The console at this moment. Three queries."""
-    found = newest_listener()
+    found = ChallengeListener.newest()
     return Console(_statuses(now, found, None), NetworkSettings.load(), found)
 
 
@@ -52,12 +52,7 @@ def part_statuses(
     now: datetime.datetime, *, broker_ok: bool | None = None
 ) -> tuple[PartStatus, ...]:
     """The status of every part, the broker only where somebody asked it. Two queries."""
-    return _statuses(now, newest_listener(), broker_ok)
-
-
-def newest_listener() -> ChallengeListener | None:
-    """The challenge process that gave the last sign of life. One query."""
-    return ChallengeListener.objects.order_by("-seen_at").first()
+    return _statuses(now, ChallengeListener.newest(), broker_ok)
 
 
 def signs() -> Signs:

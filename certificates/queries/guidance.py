@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import socket
 from collections.abc import Iterable, Sequence
 
 from django.db.models import Q
@@ -26,10 +25,10 @@ from certificates.policy.dns_records import Record
 from certificates.policy.guidance import Judgement, Seen
 from certificates.policy.issuance import Environment, State
 from certificates.policy.names import identifier_set
-from certificates.queries.console import newest_listener
 from challenges.models import ChallengeListener, NetworkScenario, NetworkSettings
 from challenges.preflight import advice
 from challenges.problems import Problem, worst_first
+from challenges.whereabouts import is_here
 
 GATEWAYS_LINKED = 10
 # The running one, the last that has ended, and some that have been abandoned in between.
@@ -90,7 +89,7 @@ def place(scenario: str | None = None) -> Place:
     """This console's place, seen as ``scenario`` where that is one. Two queries."""
     network = NetworkSettings.load()
     known = scenario if scenario in NetworkScenario.values else network.scenario
-    return Place(network, str(known), _machine(newest_listener()))
+    return Place(network, str(known), _machine(ChallengeListener.newest()))
 
 
 def gateways_to_guide() -> list[Gateway]:
@@ -220,9 +219,9 @@ def _last_validated(gateway: Gateway) -> Issuance | None:
 
 
 def _machine(listener: ChallengeListener | None) -> str:
-    if listener is not None and listener.host != socket.gethostname():
-        return listener.host
-    return advice.this_machine()
+    if listener is None or is_here(listener):
+        return advice.this_machine()
+    return listener.host
 
 
 def _own_public_address(around: Place) -> str:

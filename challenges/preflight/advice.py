@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from challenges.models import ChallengeListener
 from challenges.ports import HTTP_PORT
 from challenges.preflight import machine
-from challenges.preflight.processes import is_here
 from challenges.preflight.surroundings import Surroundings
+from challenges.whereabouts import is_here
 
 
 def elsewhere(listeners: Sequence[ChallengeListener]) -> str:

@@ -1,11 +1,10 @@
-"""Which challenge processes report themselves, and whether they are of this machine."""
+"""Which challenge processes report themselves, and which have fallen silent not long ago."""
 
 from __future__ import annotations
 
 import socket
 from datetime import datetime, timedelta
 
-from challenges import reporting
 from challenges.models import ChallengeListener
 
 MOST_SILENT = 4
@@ -27,12 +26,3 @@ def silent_elsewhere(now: datetime) -> tuple[ChallengeListener, ...]:
     # One that only stood in another place under this name is this machine before a new start.
     others = rows.exclude(host=socket.gethostname())
     return tuple(row for row in others if not row.is_alive(now))[:MOST_SILENT]
-
-
-def is_here(listener: ChallengeListener | None) -> bool:
-    """Whether it runs on this machine; none that reports itself is looked for here, too."""
-    if listener is None:
-        return True
-    # Another machine may have the same name. Either process may be kept from seeing all of it.
-    here, there = (set(place.split("/")) - {""} for place in (reporting.place(), listener.place))
-    return listener.host == socket.gethostname() and (here <= there or there <= here)

@@ -21,10 +21,10 @@ from challenges.preflight import own_port, permitted
 from challenges.preflight.fetching import Answer, Outcome, fetch
 from challenges.preflight.machine import Machine, is_own
 from challenges.preflight.parallel import in_parallel
-from challenges.preflight.processes import is_here
 from challenges.preflight.report import Established, Fact, Report, joined
 from challenges.preflight.surroundings import Address, Surroundings
 from challenges.problems import Problem, Severity
+from challenges.whereabouts import is_here
 
 logger = logging.getLogger(__name__)
 SECONDS = 2.0

@@ -14,10 +14,10 @@ from challenges.ports import HTTP_PORT
 from challenges.preflight import machine as machines
 from challenges.preflight.dns import Lookup
 from challenges.preflight.machine import Machine
-from challenges.preflight.processes import is_here
 from challenges.preflight.report import Established, Fact, Report
 from challenges.preflight.surroundings import Address, Surroundings
 from challenges.problems import Problem, Severity
+from challenges.whereabouts import is_here
 
 
 def check(

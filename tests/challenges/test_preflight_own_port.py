@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import DatabaseError
 
-from challenges import answering, reporting, tokens
+from challenges import answering, tokens, whereabouts
 from challenges.models import ChallengeListener
 from challenges.preflight import machine, own_port, processes, responder, scenario
 from challenges.preflight.dns import Lookup, Reply
@@ -392,12 +392,12 @@ def test_another_machine_with_the_same_name_is_another_machine() -> None:
     codes, report = check(around, listener(port=port, place="another-system/4026531840"))
     assert codes == ["challenge-port-not-seen"]
     assert not report.is_fatal
-    boot, _slash, network = reporting.place().partition("/")
+    boot, _slash, network = whereabouts.place().partition("/")
     assert network, "a system of the tests shows both"
     for place in (f"{boot}/{network}", boot, network, ""):
-        assert processes.is_here(listener(place=place)), "a sandbox may hide a part"
+        assert whereabouts.is_here(listener(place=place)), "a sandbox may hide a part"
     for place in (f"{boot}/1", f"another-system/{network}", "another-system"):
-        assert not processes.is_here(listener(place=place))
+        assert not whereabouts.is_here(listener(place=place))
 
 
 @pytest.mark.django_db

@@ -7,7 +7,7 @@ import datetime
 import pytest
 from django.db import OperationalError
 
-from challenges import reporting
+from challenges import reporting, whereabouts
 from challenges.following import Report
 from challenges.models import ChallengeListener, ValidationRequest
 from challenges.reporting import Availability, Reporter
@@ -81,10 +81,10 @@ def test_two_processes_with_one_hostname_have_a_row_each(reporter: Reporter) -> 
         each.tell(Report(wanted_port=80, port=80, error=""), "0.0.0.0")
     rows = {row.place: row for row in ChallengeListener.objects.all()}
     assert {row.host for row in rows.values()} == {reporter.host}
-    assert rows.keys() == {"another system", reporting.place()}
+    assert rows.keys() == {"another system", whereabouts.place()}
     assert rows["another system"].port is None
     # Of the one that was started last in this place, as after a crash.
-    assert rows[reporting.place()].started_at == successor.started_at
+    assert rows[whereabouts.place()].started_at == successor.started_at
 
 
 def test_the_row_is_written_again_when_the_addresses_have_changed(reporter: Reporter) -> None:

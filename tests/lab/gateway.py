@@ -55,7 +55,7 @@ def configure(scenario: str, challenge_port: int) -> None:
 
 def listener() -> dict[str, Any]:
     """What the challenge process says of itself."""
-    row = ChallengeListener.objects.order_by("-seen_at").first()
+    row = ChallengeListener.newest()
     return {"port": row.port, "error": row.error, "pid": row.pid} if row else {}
 
 

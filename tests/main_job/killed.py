@@ -161,7 +161,7 @@ def set_order(slug: str, environment: str, **fields: Any) -> int:
 
 def responder_started_at() -> float:
     """When the responder was started that has shown life last, as time.time() counts; else 0."""
-    row = ChallengeListener.objects.order_by("-seen_at").first()
+    row = ChallengeListener.newest()
     return row.started_at.timestamp() if row else 0.0
 
 
