@@ -143,8 +143,7 @@ def steadiness(directory: Path, count: int, issuances: int) -> None:
         closing(start_authorities(directory / "acme", dns=dns.address)) as authorities,
         Product(
             directory / "product" / "data",
-            # What is measured is the challenge port; orders would wait for the CA's limits.
-            authorities.environment() | {"GATEWAY_ADMIN_RATE_LIMITS": "none"},
+            authorities.environment_without_limits(),
         ) as product,
     ):
         configure(product, authorities)

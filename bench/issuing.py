@@ -85,7 +85,9 @@ def clients(directory: Path) -> None:
             closing(start_authorities(directory / "standalone", dns=dns.address))
         )
         own = stack.enter_context(closing(start_authorities(directory / "ours", dns=dns.address)))
-        product = stack.enter_context(Product(directory / "product" / "data", _settings(own)))
+        product = stack.enter_context(
+            Product(directory / "product" / "data", own.environment_without_limits())
+        )
         measured: list[tuple[Client, TestAuthorities]] = [
             (Ours(product, own), own),
             (
@@ -164,7 +166,9 @@ def _renew(
 ) -> None:
     with (
         closing(start_authorities(directory / "acme", dns=dns.address)) as authorities,
-        Product(directory / "data", _settings(authorities) | dict(backends)) as product,
+        Product(
+            directory / "data", authorities.environment_without_limits() | dict(backends)
+        ) as product,
     ):
         product.manage("configure", "--challenge-port", str(authorities.http_port))
         _helper(product, "prepare", str(count))
@@ -195,11 +199,6 @@ def _helper(product: Product, *arguments: str) -> str:
         capture_output=True,
         text=True,
     ).stdout
-
-
-def _settings(authorities: TestAuthorities) -> dict[str, str]:
-    # What is measured is the engine; a thousand orders would wait for the CA's rate limits.
-    return authorities.environment() | {"GATEWAY_ADMIN_RATE_LIMITS": "none"}
 
 
 def _seconds(stage: Mapping[str, str]) -> float:

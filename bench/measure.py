@@ -132,7 +132,9 @@ def _issue(
                 directory / f"peer {what}", dns=dns.address, http_port=responder.server_port
             )
         ) as peers,
-        Product(directory / what / "data", authorities.environment() | backends) as product,
+        Product(
+            directory / what / "data", authorities.environment_without_limits() | backends
+        ) as product,
     ):
         product.manage(
             *("configure", "--hostname", NAME, "--agree-terms"),

@@ -36,7 +36,7 @@ def at_work(
     """A product whose challenge port is served, and its CAs."""
     authorities = start_acme()
     # A hundred orders would wait for the CA's limits.
-    environment = authorities.environment() | {"GATEWAY_ADMIN_RATE_LIMITS": "none"}
+    environment = authorities.environment_without_limits()
     with make_product(environment) as product:
         configure(product, authorities)
         product.start_responder(authorities.http_port)

@@ -157,6 +157,10 @@ class TestAuthorities:
             "GATEWAY_ADMIN_PUBLIC_NETWORKS": "127.0.0.0/8",
         }
 
+    def environment_without_limits(self) -> dict[str, str]:
+        """The same for whoever orders more than Let's Encrypt would let them."""
+        return self.environment() | {"GATEWAY_ADMIN_RATE_LIMITS": "none"}
+
     def close(self) -> None:
         """End both."""
         self.staging.stop()
