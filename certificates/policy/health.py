@@ -25,7 +25,7 @@ NECESSARY = frozenset(Part) - {Part.CHALLENGE_PORT}
 # Those that write heartbeats: one look at these rows tells whether they are alive.
 TOLD_BY_HEARTBEATS = frozenset({Part.WORKER, Part.BEAT, Part.SWEEP})
 
-# Worker and beat write every 10 s, the listener every 5 s: three missed signs are silence.
+# Worker and beat write every 10 s, the listener every 3 s: a few missed signs are silence.
 SILENT_AFTER = datetime.timedelta(seconds=45)
 LISTENER_SILENT_AFTER = datetime.timedelta(seconds=15)
 # A sweep is due every 30 s. Worker and beat may both show life while nothing is swept, and then
