@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
+from collections.abc import Callable
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -61,7 +62,7 @@ def begin_due(now: datetime.datetime) -> Begun:
     ready = [each for each in due if (plan := planned[each.pk]) is not None and plan.at <= now]
     running = _waiting_to_order()
     room = max(budget.orders_left(Environment.PRODUCTION, now) - running, 0)
-    requested, refusal = _requested(ready, Trigger.RENEWAL, now, most=room)
+    requested, refusal = _requested(ready, Trigger.RENEWAL, now, _is_due, most=room)
     if refusal is None and len(ready) > room:
         refusal = budget.why_not(Environment.PRODUCTION, (), now) or starting.queue_is_full(running)
     if refusal is None and any(plan and plan.reason is Reason.CA_AWAY for plan in planned.values()):
@@ -73,17 +74,15 @@ def rehearse_due(now: datetime.datetime) -> list[int]:
     """Ask for the rehearsals that are due; returns the ids of the issuances to be advanced."""
     if clock.problem(now) or directories.is_away(Environment.STAGING):
         return []
-    # Farther ahead only a wrong clock has written.
-    moment = Q(next_rehearsal_at__lte=now) | Q(next_rehearsal_at__gt=now + 2 * rehearsal.EVERY)
-    due = _idle(renewable()).filter(moment, rehearses=True)
+    due = _idle(_to_rehearse(now))
     ordered = list(due.order_by("next_rehearsal_at", "pk")[:REHEARSALS_AT_ONCE])
     if not ordered:
         return []
     around = plans.circumstances(ordered)
     # A renewal that fails tells as much as a rehearsal would.
     quiet = [gateway for gateway in ordered if plans.stopped_or_paused(gateway, around) is None]
-    requested, _ = _requested(quiet, Trigger.REHEARSAL, now, most=len(quiet))
-    for gateway in _idle(Gateway.objects.filter(pk__in=[each.pk for each in ordered])):
+    requested, _ = _requested(quiet, Trigger.REHEARSAL, now, _is_to_rehearse, most=len(quiet))
+    for gateway in _idle(_to_rehearse(now).filter(pk__in=[each.pk for each in ordered])):
         # Whoever cannot be rehearsed makes room for the others.
         plans.rehearse_after_failure(gateway, now)
     return requested
@@ -121,6 +120,21 @@ def _due(now: datetime.datetime) -> list[Gateway]:
     )
 
 
+def _to_rehearse(now: datetime.datetime) -> QuerySet[Gateway]:
+    # Farther ahead only a wrong clock has written.
+    moment = Q(next_rehearsal_at__lte=now) | Q(next_rehearsal_at__gt=now + 2 * rehearsal.EVERY)
+    return renewable().filter(moment, rehearses=True)
+
+
+def _is_due(gateway: Gateway, now: datetime.datetime) -> bool:
+    plan = _plan(gateway, plans.circumstances([gateway]), now)
+    return plan is not None and plan.at <= now
+
+
+def _is_to_rehearse(gateway: Gateway, now: datetime.datetime) -> bool:
+    return _to_rehearse(now).filter(pk=gateway.pk).exists()
+
+
 def _plan(gateway: Gateway, around: plans.Circumstances, now: datetime.datetime) -> Plan | None:
     return plans.plan(gateway, gateway.selected_certificate, around, now)
 
@@ -144,7 +158,12 @@ def _waiting_to_order() -> int:
 
 
 def _requested(
-    gateways: list[Gateway], trigger: Trigger, now: datetime.datetime, *, most: int
+    gateways: list[Gateway],
+    trigger: Trigger,
+    now: datetime.datetime,
+    is_due: Callable[[Gateway, datetime.datetime], bool],
+    *,
+    most: int,
 ) -> tuple[list[int], Problem | None]:
     """The ids of what was begun, and the first refusal of the others."""
     requested: list[int] = []
@@ -153,7 +172,12 @@ def _requested(
         if len(requested) >= most:
             break
         try:
-            issuance = requesting.request(gateway, trigger=trigger, now=now)
+            issuance = requesting.request(
+                gateway, trigger=trigger, now=now, is_still_due=lambda row: is_due(row, now)
+            )
+        except requesting.OvertakenError:
+            # Another sweep was faster, and the issuance has ended since.
+            continue
         except ProblemError as error:
             # Why it cannot start (the terms, a pause that the CA asked for) is a warning that
             # is computed; the next sweep looks again.

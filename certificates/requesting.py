@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
@@ -35,14 +35,27 @@ from challenges.problems import Problem, ProblemError
 _BEING_ISSUED = (OrderStatus.PROCESSING, OrderStatus.VALID)
 
 
+class OvertakenError(Exception):
+    """What was found to be due has been done meanwhile, or is due no longer."""
+
+
 def request(
-    gateway: Gateway, *, trigger: Trigger, now: datetime.datetime, by: str = ""
+    gateway: Gateway,
+    *,
+    trigger: Trigger,
+    now: datetime.datetime,
+    by: str = "",
+    is_still_due: Callable[[Gateway], bool] | None = None,
 ) -> Issuance:
     """Write the row of a new issuance, or return the one that is running.
 
     One that waits is looked at again at once when a person asks.
 
-    Raises ProblemError when it must not start; :func:`why_not` says when that is.
+    ``is_still_due`` is asked about the row as it is once no other issuance can begin: whoever
+    decided from a row that it read before may have been overtaken by a whole issuance.
+
+    Raises ProblemError when it must not start; :func:`why_not` says when that is. Raises
+    OvertakenError when it is not due any more.
     """
     if live := live_issuance(gateway):
         return _the_same(live, trigger, now)
@@ -72,11 +85,20 @@ def request(
                 issuance=issuance,
                 at=now,
             )
+            if is_still_due is not None and not _is_still(gateway, is_still_due):
+                raise OvertakenError
     except IntegrityError:
         # The constraints let only one be live; another request was faster.
         return _the_same(_live_for(gateway, names_key), trigger, now)
     reached("requested")
     return issuance
+
+
+def _is_still(decided_from: Gateway, is_due: Callable[[Gateway], bool]) -> bool:
+    fresh = Gateway.objects.select_related("selected_certificate__renewal_information").get(
+        pk=decided_from.pk
+    )
+    return fresh.names == decided_from.names and is_due(fresh)
 
 
 def live_issuance(gateway: Gateway) -> Issuance | None:

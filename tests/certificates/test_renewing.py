@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from certificates import backoffs, directories, renewing
+from certificates import backoffs, directories, plans, renewing
 from certificates.models import (
     Backoff,
     Certificate,
@@ -19,6 +23,7 @@ from certificates.models import (
     Issuance,
     LimitUse,
     Origin,
+    Pause,
     Trigger,
 )
 from certificates.policy.issuance import Course, Environment, State
@@ -48,6 +53,22 @@ def fail(gateway: Gateway, ago: datetime.timedelta, problem: Problem = PASSING) 
     key = identifier_set(gateway.names)
     backoffs.failed(key, problem, timezone.now() - ago, lifetime=90 * DAY)
     return Backoff.objects.get(identifier_set=key)
+
+
+@contextlib.contextmanager
+def once_decided(overtake: Callable[[], object]) -> Iterator[None]:
+    """Something is done after the decision, before the row of the issuance is written."""
+    done: list[object] = []
+
+    def watch(execute: Callable[..., Any], sql: str, *rest: object) -> Any:
+        if f'FROM "{Pause._meta.db_table}"' in sql and not done:
+            done.append(True)
+            overtake()
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(watch):
+        yield
+    assert done
 
 
 # Renewals
@@ -154,6 +175,28 @@ def test_a_pause_that_a_wrong_clock_has_written_stops_no_renewal(gateway: Gatewa
     use(gateway, age=70 * DAY)
     fail(gateway, -700 * DAY)
     assert len(requested()) == 1
+
+
+OVERTAKING: dict[str, Callable[[Gateway], object]] = {
+    "it was renewed": lambda gateway: use(gateway, age=DAY / 24),
+    "it failed": lambda gateway: fail(gateway, MINUTE / 60),
+    "another was selected": lambda gateway: Gateway.objects.filter(pk=gateway.pk).update(
+        certificate_source=CertificateSource.MANUAL
+    ),
+    "the names are others": lambda gateway: Gateway.objects.filter(pk=gateway.pk).update(
+        hostname="other.example.com"
+    ),
+}
+
+
+@pytest.mark.parametrize("meanwhile", OVERTAKING)
+def test_a_sweep_that_was_overtaken_asks_for_nothing(gateway: Gateway, meanwhile: str) -> None:
+    use(gateway, age=70 * DAY)
+    with once_decided(lambda: OVERTAKING[meanwhile](gateway)):
+        begun = renewing.begin_due(timezone.now())
+    assert begun == renewing.Begun([])
+    assert not Issuance.objects.exists()
+    assert not Event.objects.filter(code="issuance-requested").exists()
 
 
 def test_another_gateways_failures_do_not_count(gateway: Gateway) -> None:
@@ -303,6 +346,18 @@ def test_those_who_cannot_be_rehearsed_do_not_keep_the_others_from_it() -> None:
         if [issuance.gateway.slug for issuance in rehearsed()] == ["a"]:
             return
     raise AssertionError("the last one never had its turn")
+
+
+@pytest.mark.django_db
+def test_a_rehearsal_that_another_sweep_has_seen_to_is_not_repeated() -> None:
+    now = timezone.now()
+    gateway = rehearsing("mx", now - HOUR)
+    with once_decided(lambda: plans.rehearse_after_success(gateway, now)):
+        assert rehearsed(now) == []
+    gateway.refresh_from_db()
+    moment = gateway.next_rehearsal_at
+    assert moment is not None
+    assert moment > now + 7 * DAY
 
 
 @pytest.mark.django_db
