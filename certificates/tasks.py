@@ -25,7 +25,7 @@ from certificates import (
     repairing,
 )
 from certificates.models import Component
-from challenges import tokens
+from challenges import tokens, whereabouts
 
 # A worker holds what is counted down in its memory, so only short waits are (seconds).
 LONGEST_COUNTDOWN = datetime.timedelta(seconds=60)
@@ -60,6 +60,7 @@ def sweep() -> None:
     if clock.problem(now) is None:
         clock.note(now)
         tokens.withdraw_expired(now)
+        whereabouts.forget_gone(now)
         pauses.withdraw_expired(now)
         budget.forget_old(now)
         preflighting.end_abandoned(now)

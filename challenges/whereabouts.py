@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from challenges.models import ChallengeListener
 
+# Longer than anybody asks whether a process was there while the CA validated.
+GONE_AFTER = datetime.timedelta(days=7)
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _NETWORK = Path("/proc/self/ns/net")
 
@@ -33,3 +37,23 @@ def is_here(listener: ChallengeListener | None) -> bool:
     # Another machine may have the same name. Either process may be kept from seeing all of it.
     here, there = (set(each.split("/")) - {""} for each in (place(), listener.place))
     return listener.host == socket.gethostname() and (here <= there or there <= here)
+
+
+def elsewhere(listeners: Sequence[ChallengeListener]) -> str:
+    """The other machine or container on which the challenge service runs; empty where it is this
+    one, as it is taken to be while none reports itself.
+    """
+    return listeners[0].host if listeners and not any(map(is_here, listeners)) else ""
+
+
+def forget_gone(now: datetime.datetime) -> int:
+    """Delete what processes reported that are gone; returns how many. Two queries.
+
+    Every start of a machine makes a place of its own. The last sign of life of all is kept,
+    however old: it tells since when nobody has the port.
+    """
+    last = ChallengeListener.newest()
+    if last is None:
+        return 0
+    gone = ChallengeListener.objects.filter(seen_at__lt=now - GONE_AFTER).exclude(pk=last.pk)
+    return gone.delete()[0]

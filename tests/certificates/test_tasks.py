@@ -23,11 +23,11 @@ from certificates.models import (
     RenewalInformation,
     Trigger,
 )
-from certificates.policy.acme_problems import Scope
 from certificates.policy.issuance import State
 from certificates.policy.limits import Limit
+from certificates.policy.refusal import Scope
 from challenges import tokens
-from challenges.models import ChallengeToken
+from challenges.models import ChallengeListener, ChallengeToken
 from tests.certificates.authority.ca import Reply, refusal
 from tests.certificates.engine import DAY, HOUR, MINUTE, SmallCas, ask, obtained, use
 from tests.console import make_gateway, make_issuance
@@ -133,7 +133,11 @@ def test_the_sweep_removes_what_is_over(gateway: Gateway, messages: Messages) ->
         )
     for at in (now, now - 20 * DAY):
         LimitUse.objects.create(directory_url="x", limit=Limit.NEW_ORDERS.value, at=at)
+        ChallengeListener.objects.create(
+            host="mx", place=str(at), pid=1, port=80, wanted_port=80, started_at=at, seen_at=at
+        )
     tasks.sweep()
+    assert ChallengeListener.objects.get().seen_at == now
     assert ChallengeToken.objects.get().token == "new-token-of-a-running-order"
     assert Pause.objects.get().scope == Scope.ACCOUNT
     assert LimitUse.objects.get().at == now
