@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from certificates import accounts, authority, budget, evidence
 from certificates.models import Order, OrderStatus
-from certificates.policy.acme_problems import CaProblem, account_is_closed
+from certificates.policy.acme_document import CaProblem
+from certificates.policy.refusal import account_is_closed
 from challenges import tokens
 from challenges.models import ChallengeListener
 

@@ -16,13 +16,13 @@ from django.db.models import Q
 
 from certificates import pauses, plans
 from certificates.directories import url_of
-from certificates.domains import registered_domain
 from certificates.models import Directory, LimitUse, Order, OrderStatus
 from certificates.policy import limits, starting
-from certificates.policy.acme_problems import Scope
 from certificates.policy.issuance import Environment
 from certificates.policy.limits import Allowance, Limit, Rule
 from certificates.policy.names import identifier_set
+from certificates.policy.refusal import Scope
+from challenges.domains import registered_domain
 from challenges.problems import Problem
 
 # Of the CA's test environment only these could ever be met.

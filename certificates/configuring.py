@@ -72,7 +72,7 @@ def store(accepted: Accepted, *, now: datetime.datetime, by: str = "") -> Config
 
 
 def _store(accepted: Accepted, now: datetime.datetime, by: str) -> Configured:
-    network, network_changes = _store_network(accepted.network_values)
+    network, network_changes = _store_network(accepted.network_values, now)
     gateway = Gateway.objects.select_for_update().filter(slug=accepted.slug).first()
     names_before = gateway.names if gateway else []
     is_new = gateway is None and accepted.concern_a_gateway
@@ -92,7 +92,7 @@ def _store(accepted: Accepted, now: datetime.datetime, by: str) -> Configured:
         _let_try_again(gateway, names_before, now)
     if gateway is not None and _returns_to_lets_encrypt(gateway_changes):
         deploying.return_to_lets_encrypt(gateway, now, by)
-    return Configured(gateway, network, is_new, tuple(change.field for change in changes))
+    return Configured(gateway, network, is_new, _names(changes))
 
 
 def _let_try_again(gateway: Gateway, names_before: list[str], now: datetime.datetime) -> None:
@@ -104,24 +104,31 @@ def _let_try_again(gateway: Gateway, names_before: list[str], now: datetime.date
         plans.rehearse_after_success(gateway, now)
 
 
-def _store_network(values: Mapping[str, object]) -> tuple[NetworkSettings, list[_Change]]:
-    network = NetworkSettings.objects.select_for_update().filter(pk=1).first()
-    if network is not None:
-        return network, _update(network, values)
-    network = NetworkSettings(pk=1)
+def _store_network(
+    values: Mapping[str, object], now: datetime.datetime
+) -> tuple[NetworkSettings, list[_Change]]:
+    stored = NetworkSettings.objects.select_for_update().filter(pk=1).first()
+    network = stored or NetworkSettings(pk=1)
     changes = _assign(network, values)
-    if values:
+    if changes:
+        network.changed_at = now
+    if stored is None and values:
         network.save(force_insert=True)
+    elif changes:
+        network.save(update_fields=[*_names(changes), "changed_at"])
     return network, changes
 
 
-def _update(row: Gateway | NetworkSettings, values: Mapping[str, object]) -> list[_Change]:
+def _update(gateway: Gateway, values: Mapping[str, object]) -> list[_Change]:
     """Save only what changes: another writer's columns are not ours to write back."""
-    changes = _assign(row, values)
+    changes = _assign(gateway, values)
     if changes:
-        also = ["updated_at"] if isinstance(row, Gateway) else []
-        row.save(update_fields=[change.field for change in changes] + also)
+        gateway.save(update_fields=[*_names(changes), "updated_at"])
     return changes
+
+
+def _names(changes: list[_Change]) -> tuple[str, ...]:
+    return tuple(change.field for change in changes)
 
 
 def _assign(row: Gateway | NetworkSettings, values: Mapping[str, object]) -> list[_Change]:

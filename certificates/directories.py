@@ -12,9 +12,9 @@ from django.conf import settings
 from certificates import authority, clock
 from certificates.models import Directory
 from certificates.policy import ca_health
-from certificates.policy.acme_problems import legible
 from certificates.policy.ca_health import CaHealth
 from certificates.policy.issuance import Environment
+from challenges.problems import legible
 
 # How long the time of the last reading may lag behind.
 KEPT_FRESH = datetime.timedelta(minutes=10)

@@ -79,6 +79,7 @@ def _of(orders: list[Order], now: datetime.datetime) -> Evidence:
         unknown=unknown,
         was_watched=all(_was_watched(order, now) for order in answered),
         own_addresses=_own_addresses((*known, *unknown)),
+        is_open=any(order.tokens_withdrawn_at is None for order in answered),
     )
 
 

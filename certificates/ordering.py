@@ -26,12 +26,10 @@ from certificates.conversation import Conversation, Memory, Progress
 from certificates.leases import Lease
 from certificates.models import Issuance, Order, OrderStatus
 from certificates.policy import retry
-from certificates.policy.acme_problems import (
-    CaProblem,
-    mentions_replaces,
-    unusable_certificate,
-)
+from certificates.policy.acme_document import CaProblem
+from certificates.policy.acme_problems import unusable_certificate
 from certificates.policy.issuance import Environment
+from certificates.policy.refusal import mentions_replaces
 from certificates.preparing import csr_of
 from challenges.problems import ProblemError
 

@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterable
 
 from django.db.models import Q, QuerySet
 
-from certificates.domains import registered_domain
 from certificates.models import Pause
-from certificates.policy.acme_problems import Scope
 from certificates.policy.names import identifier_set
+from certificates.policy.refusal import Scope
 from certificates.policy.retry import LONGEST_RETRY_AFTER
+from challenges.domains import registered_domain
 from challenges.problems import Problem
 
 

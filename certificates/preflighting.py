@@ -24,7 +24,8 @@ from certificates.policy.issuance import Environment, environments
 from certificates.surroundings import Progress
 from challenges import preflight
 from challenges.preflight.report import Established, Report, joined
-from challenges.problems import worst_first
+from challenges.preflight.running import incomplete
+from challenges.problems import legible, worst_first
 
 logger = logging.getLogger("gateway_admin.preflighting")
 
@@ -161,8 +162,8 @@ def _look(row: Preflight, asked: Iterable[Environment], watch: Progress | None =
 
 
 def _clean(text: str) -> str:
-    """Without what PostgreSQL refuses: some texts are strangers' words."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    """The whole text, fit to be stored and shown: some are strangers' words."""
+    return legible(text, len(text))
 
 
 def _storable(report: Report) -> Report:
@@ -192,7 +193,7 @@ def _attempted(check: Callable[[], Report]) -> Report:
         raise
     except Exception as error:
         logger.exception("A check of the preflight failed.")
-        return Report((policy.incomplete(f"{type(error).__name__}: {error}"),))
+        return Report((incomplete(f"{type(error).__name__}: {error}"),))
 
 
 class _Written:
@@ -210,7 +211,7 @@ class _Written:
             return
         self.left, self.step, self.at = self.left - 1, step, time.monotonic()
         try:
-            progress = _clean(words)[:_LONGEST_PROGRESS]
+            progress = legible(words, _LONGEST_PROGRESS)
             _write(self.row, step=step, steps=of, progress=progress)
         except DatabaseError:
             logger.warning("The progress of preflight %s could not be written.", self.row.pk)

@@ -11,8 +11,8 @@ from django.utils import timezone
 from certificates import abandoning, authority
 from certificates.conversation import Conversation, Progress
 from certificates.policy import retry
-from certificates.policy.acme_problems import is_passing
 from certificates.policy.issuance import Environment
+from certificates.policy.refusal import is_passing
 from challenges import tokens
 
 DEFAULT_TOKEN_LIFETIME = datetime.timedelta(days=7)

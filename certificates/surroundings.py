@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.utils import timezone
@@ -18,6 +19,7 @@ from challenges.preflight.report import Report
 
 # Step, number of steps, and what is being looked at, in words.
 Progress = Callable[[int, int, str], None]
+_LETS_ENCRYPT = ".letsencrypt.org"
 
 
 def report(
@@ -65,10 +67,17 @@ def of(
         now=timezone.now(),
         proxies={url: proxy for url in asked if (proxy := proxying.proxy_of(url))},
         account_uris=_account_uris(directory_urls.values()),
+        asks_only_lets_encrypt=_are_lets_encrypts(directory_urls.values()),
     )
     identities = _caa_identities(directory_urls.values())
     # A CA that has not said how it is called is taken for Let's Encrypt.
     return dataclasses.replace(around, caa_identities=identities) if identities else around
+
+
+def _are_lets_encrypts(directory_urls: Iterable[str]) -> bool:
+    """Whether no other CA is configured, whichever is asked this time."""
+    hosts = [urlsplit(url).hostname or "" for url in directory_urls]
+    return all(host.endswith(_LETS_ENCRYPT) for host in hosts)
 
 
 def _account_uris(directory_urls: Iterable[str]) -> tuple[str, ...]:

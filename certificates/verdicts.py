@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
+
+from django.utils import timezone
 
 from certificates import abandoning, authority, budget, evidence
 from certificates.directories import url_of
 from certificates.models import Issuance
 from certificates.policy import acme_problems
-from certificates.policy.acme_problems import CaProblem
+from certificates.policy.acme_document import CaProblem
+from certificates.policy.acme_steps import TRY_AGAIN
+from certificates.policy.acme_words import Values
 from certificates.policy.evidence import Evidence
 from certificates.policy.issuance import Environment, State, environment_of
 from certificates.policy.verdict import Action, Verdict, on_refusal
-from challenges.models import ChallengeListener, NetworkScenario, NetworkSettings
+from challenges.models import NetworkScenario, NetworkSettings
 from challenges.preflight import advice
+from challenges.preflight.processes import listeners_on_duty
 from challenges.problems import Problem, ProblemError, Severity
-from challenges.whereabouts import is_here
+from challenges.whereabouts import elsewhere
 
 
 def judge(error: Exception, issuance: Issuance, now: datetime.datetime) -> Verdict:
@@ -59,12 +63,9 @@ def explain(problem: CaProblem, issuance: Issuance, seen: Evidence | None = None
     """
     network = NetworkSettings.load()
     findings = issuance.preflight_findings if seen else []
-    if seen and any(is_own_port_dead(finding) for finding in findings):
-        # What hangs or has just died still looks alive for some seconds, and notes nothing.
-        seen = dataclasses.replace(seen, was_watched=False)
     return acme_problems.explain(
         problem,
-        acme_problems.Surroundings(
+        Values(
             hostname=issuance.names[0],
             challenge_port=network.challenge_port,
             behind_nat=network.scenario == NetworkScenario.LAN,
@@ -77,14 +78,9 @@ def explain(problem: CaProblem, issuance: Issuance, seen: Evidence | None = None
     )
 
 
-def is_own_port_dead(finding: Problem) -> bool:
-    """Whether the preflight could not get an answer from our own challenge port."""
-    return finding.severity is Severity.ERROR and finding.code.startswith("challenge-")
-
-
 def _machine() -> str:
     """The address to forward to; empty where the challenge port is another machine's."""
-    return advice.this_machine() if is_here(ChallengeListener.newest()) else ""
+    return "" if elsewhere(listeners_on_duty(timezone.now())) else advice.this_machine()
 
 
 def _addresses(problem: CaProblem, issuance: Issuance) -> tuple[str, ...]:
@@ -114,7 +110,7 @@ def _fault(error: Exception) -> Problem:
         explanation="The program met a fault of its own while it worked on this certificate.",
         remedy=(
             "Look into the program's own log and report what it says.",
-            "Then press Try again.",
+            TRY_AGAIN,
         ),
         detail=type(error).__name__,
         retryable=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
 import socket
 from collections.abc import Sequence
 
@@ -29,6 +30,12 @@ def parse_hosts(text: str) -> tuple[str, ...]:
 def written(hosts: Sequence[str]) -> str:
     """The inverse of :func:`parse_hosts`."""
     return ",".join(f"[{host}]" if ":" in host else host for host in hosts)
+
+
+def covers(hosts: Sequence[str], address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether sockets on ``hosts`` take connections to ``address``, also by a wildcard."""
+    wildcard = "::" if address.version == 6 else "0.0.0.0"  # noqa: S104 - only compared
+    return wildcard in hosts or str(address) in hosts
 
 
 def bind(hosts: Sequence[str], port: int) -> list[socket.socket]:

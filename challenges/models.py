@@ -67,6 +67,9 @@ class NetworkSettings(models.Model):
         default=DEFAULT_CHALLENGE_PORT,
         validators=[MinValueValidator(1), MaxValueValidator(65535)],
     )
+    changed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When one of them last became another one; none if never."
+    )
 
     class Meta:
         verbose_name_plural = "network settings"

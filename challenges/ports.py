@@ -123,10 +123,15 @@ def taken(port: int, occupant: Occupant | None) -> Problem:
         explanation=explanation,
         remedy=(
             _("Stop that program or move it to another port, or choose another challenge port."),
-            _("To see what uses the port, run: sudo ss -ltnp 'sport = :%(port)d'") % {"port": port},
+            who_uses(port),
         ),
         retryable=True,
     )
+
+
+def who_uses(port: int) -> str:
+    """How to see which program has a port."""
+    return _("To see what uses the port, run: sudo ss -ltnp 'sport = :%(port)d'") % {"port": port}
 
 
 def not_permitted(port: int, lowest: int) -> Problem:

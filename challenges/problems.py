@@ -80,3 +80,15 @@ class ProblemError(Exception):
 def worst_first(problems: Iterable[Problem]) -> list[Problem]:
     """The problems ordered by severity; equally severe ones stay in their order."""
     return sorted(problems, key=lambda problem: -problem.severity.rank)
+
+
+def legible(text: str, longest: int) -> str:
+    """Hostile text as it can be stored, printed and shown: no control characters but line breaks.
+
+    What is replaced includes lone surrogates and zero bytes, which databases refuse, and the
+    characters that turn the direction of writing. At most ``longest`` characters of it.
+    """
+    return "".join(
+        character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}"
+        for character in text[:longest]
+    )

@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 from collections.abc import Mapping
 
-from certificates.policy.acme_problems import CaProblem
+from certificates.policy.acme_document import CaProblem
 
 
 class AcmeError(Exception):

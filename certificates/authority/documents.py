@@ -21,7 +21,8 @@ from certificates.authority.answers import (
     InvalidAnswerError,
     RenewalInformationAnswer,
 )
-from certificates.policy.acme_problems import URN, CaProblem, legible
+from certificates.policy.acme_document import URN, CaProblem
+from challenges.problems import legible
 
 MOST_PROFILES = 20
 LONGEST_DESCRIPTION = 500

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from certificates.policy.acme_problems import Scope
+from certificates.policy.refusal import Scope
 from challenges.problems import Problem
 
 

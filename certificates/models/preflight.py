@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 
 from django.db import models
 
+from certificates.policy.names import identifier_set
 from challenges.problems import Problem, worst_first
 
 
@@ -65,6 +67,10 @@ class Preflight(models.Model):
     def problems(self) -> list[Problem]:
         """The findings as Problems, worst first."""
         return worst_first(Problem.from_json(finding) for finding in self.findings)
+
+    def has_other_names(self, names: Iterable[str]) -> bool:
+        """Whether it looked at another set of names than this one."""
+        return identifier_set(self.names) != identifier_set(names)
 
     @property
     def has_ended(self) -> bool:

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 
 from certificates.policy.acme_kinds import Family
-from certificates.policy.acme_surroundings import Surroundings
+from certificates.policy.acme_words import Values
 from challenges.problems import Problem, Severity
 
 # By the beginnings of the findings' codes, the likeliest cause first.
-_PORT = ("challenge-", "public-port-", "port-", "scenario-", "reach-")
+_PORT = ("challenge-", "public-port-", "scenario-")
 _RECORDS = ("ipv6-", "address-", "addresses-", "dns-", "hostname-")
 # What only this machine or its own resolvers say, or could not find out, is nothing that a CA sees.
 _OWN_VIEW = ("dns-local-", "dns-timeout", "challenge-port-not-seen")
@@ -30,7 +30,7 @@ def named_cause(
     findings: Iterable[Problem],
     family: Family,
     name: str,
-    surroundings: Surroundings,
+    values: Values,
     *,
     has_arrived: bool,
     was_ipv4: bool = False,
@@ -46,7 +46,7 @@ def named_cause(
         for finding in findings
         if finding.severity is not Severity.INFO
         and not finding.code.startswith(_OWN_VIEW)
-        and _is_about(finding, name, surroundings)
+        and _is_about(finding, name, values)
     ]
     for beginning in _CAUSES.get(family, ()):
         if (has_arrived and beginning in _PORT) or (was_ipv4 and beginning == "ipv6-"):
@@ -67,10 +67,10 @@ def replaces_record(cause: Problem) -> bool:
     return cause.code.startswith(_RECORDS)
 
 
-def _is_about(finding: Problem, name: str, surroundings: Surroundings) -> bool:
+def _is_about(finding: Problem, name: str, values: Values) -> bool:
     """Whether it names this name, or none of the gateway's others."""
     said = " ".join((finding.explanation, *finding.remedy))
-    others = {surroundings.hostname, *surroundings.names} - {name}
+    others = {values.hostname, *values.names} - {name}
     return _names(said, name) or not any(_names(said, other) for other in others)
 
 

@@ -4,6 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 
+from certificates.policy.acme_steps import (
+    ADDRESS_OF_NETWORK,
+    CHECK_NAMES,
+    DNS_RECORD,
+    LATER,
+    NOTHING,
+    OPEN_PORT,
+    OTHER_KEY_TYPE,
+    READ_DETAIL,
+    TRY_AGAIN,
+    VISIBLE_EVERYWHERE,
+    WAIT,
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Meaning:
@@ -17,19 +31,11 @@ class Meaning:
     is_permanent: bool = False
 
 
-TRY_AGAIN = "Then press Try again."
-LATER = "Nothing is wrong here; wait and try again later."
-NOTHING = "Nothing has to be done."
-DNS_RECORD = (
-    "At your DNS provider, make the A or CNAME record of {name} point to the public IP address "
-    "of this gateway, and remove AAAA records that lead elsewhere."
-)
-
 MEANINGS: dict[str, Meaning] = {
     "connection": Meaning(
         "{ca} could not connect to {name} on TCP port 80.",
         (
-            "{open_port}",
+            OPEN_PORT,
             "Check that no other firewall or provider blocks port 80.",
             DNS_RECORD,
             TRY_AGAIN,
@@ -38,11 +44,8 @@ MEANINGS: dict[str, Meaning] = {
     "unauthorized": Meaning(
         "{ca} reached a server under {name}, but it was not this gateway that answered.",
         (
-            "{open_port}",
-            (
-                "Check that the DNS record of {name} holds the address of this gateway's network "
-                "and not that of a web host."
-            ),
+            OPEN_PORT,
+            ADDRESS_OF_NETWORK,
             TRY_AGAIN,
         ),
     ),
@@ -50,7 +53,7 @@ MEANINGS: dict[str, Meaning] = {
         "{ca} found no usable address for {name} in the public DNS.",
         (
             DNS_RECORD,
-            "Wait until the change is visible everywhere (up to the record's TTL).",
+            VISIBLE_EVERYWHERE,
             TRY_AGAIN,
         ),
     ),
@@ -67,7 +70,7 @@ MEANINGS: dict[str, Meaning] = {
     ),
     "incorrectResponse": Meaning(
         "{ca} received an answer from {name} that is not the expected one.",
-        ("{open_port}", "Check that no proxy or cache changes what port 80 answers.", TRY_AGAIN),
+        (OPEN_PORT, "Check that no proxy or cache changes what port 80 answers.", TRY_AGAIN),
     ),
     "tls": Meaning(
         "{ca} was led to an HTTPS server that did not answer properly.",
@@ -75,22 +78,11 @@ MEANINGS: dict[str, Meaning] = {
     ),
     "rateLimited": Meaning(
         "{ca} has received too many requests and asks to wait.",
-        ("{wait}",),
+        (WAIT,),
     ),
     "invalidProfile": Meaning(
         "{ca} does not offer the certificate profile that was asked for.",
         ("Choose another profile in the gateway's settings.", TRY_AGAIN),
-        is_permanent=True,
-    ),
-    # Not a word of ACME: Let's Encrypt says "rateLimited" and means that waiting will not help.
-    "paused": Meaning(
-        "{ca} issues no more certificates for {name} to this console, because very many attempts "
-        "have failed.",
-        (
-            "Find out from the log why the attempts failed, and put that right.",
-            "{unpause}",
-            TRY_AGAIN,
-        ),
         is_permanent=True,
     ),
     "rejectedIdentifier": Meaning(
@@ -105,17 +97,17 @@ MEANINGS: dict[str, Meaning] = {
     ),
     "malformed": Meaning(
         "{ca} did not accept the request for {name}.",
-        ("Check hostname and additional hostnames for mistakes.", TRY_AGAIN),
+        (CHECK_NAMES, TRY_AGAIN),
         is_permanent=True,
     ),
     "badCSR": Meaning(
         "{ca} did not accept the certificate request.",
-        ("Choose another key type in the gateway's settings.", TRY_AGAIN),
+        (OTHER_KEY_TYPE, TRY_AGAIN),
         is_permanent=True,
     ),
     "badPublicKey": Meaning(
         "{ca} does not accept this kind of key.",
-        ("Choose another key type in the gateway's settings.", TRY_AGAIN),
+        (OTHER_KEY_TYPE, TRY_AGAIN),
         is_permanent=True,
     ),
     "invalidContact": Meaning(
@@ -144,7 +136,7 @@ MEANINGS: dict[str, Meaning] = {
     ),
     "compound": Meaning(
         "{ca} found several things wrong with the request for {name}.",
-        ("Read the technical detail below.", TRY_AGAIN),
+        (READ_DETAIL, TRY_AGAIN),
     ),
     "badSignatureAlgorithm": Meaning(
         "{ca} does not accept the way in which this version signs its requests.",
@@ -165,5 +157,5 @@ MEANINGS: dict[str, Meaning] = {
 }
 UNKNOWN = Meaning(
     "{ca} answered with an error that this version does not know.",
-    ("Read the technical detail below.", TRY_AGAIN),
+    (READ_DETAIL, TRY_AGAIN),
 )

@@ -9,33 +9,25 @@ import dataclasses
 
 from certificates.policy import evidence as visits
 from certificates.policy.acme_kinds import Family, Kind
-from certificates.policy.acme_meanings import DNS_RECORD, TRY_AGAIN
-from certificates.policy.acme_surroundings import Surroundings
-from certificates.policy.evidence import Evidence, came, families
-from certificates.policy.validation_details import Reading
-from certificates.policy.validation_meanings import (
+from certificates.policy.acme_steps import (
     ADDRESS_OF_NETWORK,
+    ALL_SOURCES,
+    CORRECT_AAAA,
+    DNS_RECORD,
     NAME_SERVERS,
     NO_REDIRECT,
     NOTHING_BETWEEN,
+    ONE_SERVER,
     OPEN_PORT,
     OWN_FIREWALL,
     PROVIDER,
+    TRY_AGAIN,
+    WAY_BACK,
 )
+from certificates.policy.acme_words import Values
+from certificates.policy.evidence import Evidence, came, families
+from certificates.policy.validation_details import Reading
 
-ALL_SOURCES = "{all_sources}"
-CORRECT_AAAA = (
-    "At your DNS provider, remove the AAAA record of {name}, or correct it and open TCP port 80 "
-    "for IPv6 as well."
-)
-ONE_SERVER = (
-    "At your DNS provider, check that {name} has no further A or AAAA records, and no others for "
-    "other parts of the world: all have to lead to this gateway."
-)
-_WAY_BACK = (
-    "Check that answers leave by the line by which the requests came, if there is more than one.",
-    "On a line with PPPoE or through a VPN, have the router limit the packet size (MSS clamping).",
-)
 # What fails there fails before anybody is visited.
 _UNVISITED = frozenset({Family.DNS, Family.CAA, Family.NONE})
 _WITHOUT_DATABASE = 503
@@ -181,7 +173,7 @@ def _hung_up(evidence: Evidence) -> Sighting:
     return Sighting(
         f"{came(evidence.arrived, 'request')} here, but the connection was cut before the answer "
         "could be sent.",
-        (NOTHING_BETWEEN, *_WAY_BACK, TRY_AGAIN),
+        (NOTHING_BETWEEN, *WAY_BACK, TRY_AGAIN),
         has_arrived=True,
     )
 
@@ -205,13 +197,13 @@ def _answered(reading: Reading, family: Family, evidence: Evidence) -> Sighting:
     if family is Family.ANSWER:
         return Sighting(
             f"{told}, so at least a part of the answers may have been lost on the way back.",
-            (NOTHING_BETWEEN, *_WAY_BACK, ALL_SOURCES, TRY_AGAIN),
+            (NOTHING_BETWEEN, *WAY_BACK, ALL_SOURCES, TRY_AGAIN),
             has_arrived=True,
         )
     if family is Family.EITHER:
         return Sighting(
             f"{told}, but not every check of {{ca}} succeeded.",
-            (ALL_SOURCES, NOTHING_BETWEEN, *_WAY_BACK, TRY_AGAIN),
+            (ALL_SOURCES, NOTHING_BETWEEN, *WAY_BACK, TRY_AGAIN),
             has_arrived=True,
         )
     return Sighting(
@@ -241,7 +233,7 @@ class Remark:
 
 
 def remarks(
-    reading: Reading, family: Family, surroundings: Surroundings, seen: Sighting | None
+    reading: Reading, family: Family, values: Values, seen: Sighting | None
 ) -> list[Remark]:
     """What the CA's words say besides: from where it came, and to which address it went."""
     found = []
@@ -257,7 +249,7 @@ def remarks(
     address = visits.parsed(reading.address)
     if address is None or reading.is_redirected or family in _UNVISITED:
         return found
-    known = {visits.parsed(each) for each in surroundings.addresses}
+    known = {visits.parsed(each) for each in values.addresses}
     if known and address not in known:
         found.append(
             Remark(

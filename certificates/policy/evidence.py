@@ -46,6 +46,12 @@ class Visit:
     was_sent: bool = True
 
     @property
+    def family(self) -> str:
+        """IPv4 or IPv6, as it came from the peer; empty where the address is none."""
+        address = parsed(self.address)
+        return f"IPv{address.version}" if address else ""
+
+    @property
     def is_answered(self) -> bool:
         """Whether the key authorization was sent."""
         return self.is_known is True and self.was_sent
@@ -61,13 +67,15 @@ class Evidence:
     """Requests for an order's tokens, and those for tokens of nobody in the same time.
 
     ``was_watched`` says that a challenge process ran all the while, so that none means none.
-    ``own_addresses`` are this machine's: what comes from there says nothing about the outside.
+    ``own_addresses`` are this machine's, as the visits have them: what comes from there says
+    nothing about the outside. ``is_open`` says that the CA may still come.
     """
 
     known: tuple[Visit, ...]
     unknown: tuple[Visit, ...]
     was_watched: bool
     own_addresses: frozenset[str] = frozenset()
+    is_open: bool = False
 
     @property
     def arrived(self) -> tuple[Visit, ...]:
@@ -122,9 +130,7 @@ class Evidence:
         return tuple(visit for visit in visits if not self._is_own(visit))
 
     def _is_own(self, visit: Visit) -> bool:
-        return (parsed(visit.address) or visit.address) in {
-            parsed(address) or address for address in self.own_addresses
-        }
+        return visit.address in self.own_addresses
 
 
 def parsed(address: str) -> Address | None:
@@ -175,10 +181,10 @@ def is_inside(text: str) -> bool:
     return address is not None and any(address in network for network in _INSIDE)
 
 
-def sentence(evidence: Evidence, *, expects_ipv6: bool = False) -> str:
-    """What came, for people. ``expects_ipv6``: the name has an AAAA record."""
+def sentence(evidence: Evidence) -> str:
+    """What came, for people."""
     if evidence.arrived:
-        return _sentence_of_arrivals(evidence, expects_ipv6=expects_ipv6)
+        return _sentence_of_arrivals(evidence)
     if not evidence.was_watched:
         return (
             "Whether validation requests arrived is not known: the challenge service did not run "
@@ -194,6 +200,8 @@ def sentence(evidence: Evidence, *, expects_ipv6: bool = False) -> str:
             "None arrived for the tokens of this certificate, but "
             f"{came(evidence.strangers, 'request')} for unknown tokens."
         )
+    if evidence.is_open:
+        return "None has arrived so far."
     return "None arrived: nothing from outside reached this port."
 
 
@@ -210,13 +218,10 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _sentence_of_arrivals(evidence: Evidence, *, expects_ipv6: bool) -> str:
-    arrived = evidence.arrived
-    told = came(arrived, "validation request")
+def _sentence_of_arrivals(evidence: Evidence) -> str:
+    told = came(evidence.arrived, "validation request")
     if not evidence.was_watched:
         told = f"At least {told}"
-    if expects_ipv6 and families(arrived) == {4}:
-        told += " over IPv4 only"
     return " ".join([f"{told}{_answered(evidence)}.", *_remarks(evidence)])
 
 

@@ -1,4 +1,4 @@
-"""Which step of the guidance a fact confirms and a finding speaks against. Pure.
+"""What is known of each step of the guidance: which facts confirm it, which findings do not. Pure.
 
 Facts come by their codes, which are those of ``challenges.preflight.report.Fact``.
 """
@@ -10,38 +10,8 @@ import datetime
 import enum
 from collections.abc import Iterable, Mapping, Sequence
 
+from certificates.policy.guidance_steps import CHECKS, STEPS, Step, step_of
 from challenges.problems import Problem, Severity
-
-
-class Step(enum.StrEnum):
-    """What has to be so before a CA can validate the names, in either scenario."""
-
-    ROUTER_ADDRESS = "router-address"
-    LAN_ADDRESS = "lan-address"
-    PORT_FORWARDING = "port-forwarding"
-    PUBLIC_ADDRESS = "public-address"
-    FIREWALL = "firewall"
-    PUBLIC_DNS = "public-dns"
-    LOCAL_DNS = "local-dns"
-    NAMES = "names"
-    CHALLENGE_PORT = "challenge-port"
-    CAA = "caa"
-    AUTHORITY = "authority"
-    CLOCK = "clock"
-    STORAGE = "storage"
-    ORDERS = "orders"
-
-    @property
-    def anchor(self) -> str:
-        """Its place on the page: the same for what is the same thing in both scenarios."""
-        return _ANCHORS.get(self, self.value)
-
-
-_ANCHORS = {
-    Step.PORT_FORWARDING: "way-in",
-    Step.FIREWALL: "way-in",
-    Step.ROUTER_ADDRESS: "public-address",
-}
 
 
 class Standing(enum.StrEnum):
@@ -64,28 +34,6 @@ _TONES = {
     Standing.CONTRADICTED: "bad",
     Standing.DOUBTFUL: "attention",
 }
-LAN, EXTERNAL = "lan", "external"
-# In the order in which they are carried out.
-STEPS = {
-    LAN: (
-        Step.ROUTER_ADDRESS,
-        Step.LAN_ADDRESS,
-        Step.PORT_FORWARDING,
-        Step.PUBLIC_DNS,
-        Step.LOCAL_DNS,
-    ),
-    EXTERNAL: (Step.PUBLIC_ADDRESS, Step.FIREWALL, Step.PUBLIC_DNS),
-}
-# What nobody has to do where all is well, and the preflight looks at as well.
-CHECKS = (
-    Step.NAMES,
-    Step.CAA,
-    Step.CHALLENGE_PORT,
-    Step.AUTHORITY,
-    Step.CLOCK,
-    Step.STORAGE,
-    Step.ORDERS,
-)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -127,70 +75,13 @@ RULES = {
     Step.ORDERS: Rule(frozenset({"order-allowed"})),
 }
 
-_WAY_IN = (Step.PORT_FORWARDING, Step.FIREWALL)
-_ADDRESS = (Step.ROUTER_ADDRESS, Step.PUBLIC_ADDRESS)
-_DNS = (Step.PUBLIC_DNS, Step.PUBLIC_DNS)
-# How a Problem's code begins, and the step it belongs to behind a router and without one. The
-# longest beginning decides.
-BY_CODE: dict[str, tuple[Step, Step]] = {
-    "hostname-": (Step.NAMES, Step.NAMES),
-    "clock-": (Step.CLOCK, Step.CLOCK),
-    "dns-": _DNS,
-    "dns-local": (Step.LOCAL_DNS, Step.PUBLIC_DNS),
-    "dns-split": (Step.LOCAL_DNS, Step.PUBLIC_DNS),
-    "address-": _DNS,
-    "address-carrier-nat": _ADDRESS,
-    "addresses-": _DNS,
-    "machine-no-address": (Step.LAN_ADDRESS, Step.PUBLIC_ADDRESS),
-    "caa-": (Step.CAA, Step.CAA),
-    "scenario-": _ADDRESS,
-    "public-port-": _WAY_IN,
-    # Let's Encrypt tries IPv6 first, so what is wrong there closes the way in.
-    "ipv6-": _WAY_IN,
-    "challenge-": (Step.CHALLENGE_PORT, Step.CHALLENGE_PORT),
-    "challenge-port-not-public": (Step.CHALLENGE_PORT, Step.FIREWALL),
-    "directory-": (Step.AUTHORITY, Step.AUTHORITY),
-    "disk-": (Step.STORAGE, Step.STORAGE),
-    "data-directory-": (Step.STORAGE, Step.STORAGE),
-    "rate-budget-": (Step.ORDERS, Step.ORDERS),
-    "automatic-attempts-": (Step.ORDERS, Step.ORDERS),
-    "renewal-": (Step.ORDERS, Step.ORDERS),
-    "ca-": (Step.ORDERS, Step.ORDERS),
-    "acme-connection": _WAY_IN,
-    "acme-unauthorized": _WAY_IN,
-    "acme-incorrect-response": _WAY_IN,
-    "acme-tls": _WAY_IN,
-    "acme-network-unreachable": _WAY_IN,
-    "acme-timeout": _WAY_IN,
-    "acme-answer-": _WAY_IN,
-    "acme-port-": _WAY_IN,
-    "acme-redirect-": _WAY_IN,
-    "acme-too-many-redirects": _WAY_IN,
-    "acme-http-": _WAY_IN,
-    "acme-wrong-content": _WAY_IN,
-    "acme-perspective-failed": _WAY_IN,
-    "acme-name-": (Step.NAMES, Step.NAMES),
-    "acme-limit-": (Step.ORDERS, Step.ORDERS),
-    "acme-dns": _DNS,
-    "acme-caa": (Step.CAA, Step.CAA),
-    "acme-rejected-identifier": (Step.NAMES, Step.NAMES),
-    "acme-unsupported-identifier": (Step.NAMES, Step.NAMES),
-}
 
+def holds(seen_at: datetime.datetime | None, changed_at: datetime.datetime | None) -> bool:
+    """Whether what was seen then still counts: the network settings last changed no later.
 
-def step_of(code: str, scenario: str) -> Step | None:
-    """The step of that scenario that a Problem of this code is about; None for all others."""
-    known = [beginning for beginning in BY_CODE if code.startswith(beginning)]
-    if not known:
-        return None
-    behind_router, without = BY_CODE[max(known, key=len)]
-    return behind_router if scenario == LAN else without
-
-
-def anchor_of(code: str) -> str:
-    """The anchor of the step that a Problem of this code is about; empty where there is none."""
-    step = step_of(code, LAN)
-    return step.anchor if step else ""
+    ``changed_at`` is None where they never have.
+    """
+    return seen_at is not None and (changed_at is None or changed_at <= seen_at)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -271,6 +162,8 @@ def unplaced(seen: Seen, scenario: str) -> tuple[Problem, ...]:
     return tuple(each for each in seen.findings if step_of(each.code, scenario) not in shown)
 
 
+# Beside the steps of the scenario, what router, firewall and DNS have a part in.
+_ALSO_FOR_THE_NETWORK_TEAM = (Step.CAA, Step.CHALLENGE_PORT)
 # What they can act upon comes first.
 _FOR_THE_NETWORK_TEAM = (
     "dns-public",
@@ -284,8 +177,16 @@ _FOR_THE_NETWORK_TEAM = (
 )
 
 
-def for_the_network_team(established: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+def facts_for_the_network_team(established: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """The sentences that concern whoever runs router, firewall and DNS, in order of use."""
     return tuple(
         said for wanted in _FOR_THE_NETWORK_TEAM for fact, said in established if fact == wanted
     )
+
+
+def findings_for_the_network_team(
+    findings: Iterable[Problem], scenario: str
+) -> tuple[Problem, ...]:
+    """Those that whoever runs router, firewall and DNS can do something about."""
+    theirs = {*STEPS[scenario], *_ALSO_FOR_THE_NETWORK_TEAM}
+    return tuple(each for each in findings if step_of(each.code, scenario) in theirs)

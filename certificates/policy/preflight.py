@@ -44,18 +44,6 @@ def not_sent(detail: str) -> Problem:
     )
 
 
-def incomplete(detail: str) -> Problem:
-    """A defect of this program; what else was looked at is said all the same."""
-    return Problem(
-        code="preflight-incomplete",
-        severity=Severity.WARNING,
-        explanation="A part of the preflight could not be carried out.",
-        remedy=("Go on: the staging test has the final word. The log says more.",),
-        detail=detail,
-        retryable=True,
-    )
-
-
 def renewal_waits(cause: Problem, until: datetime.datetime) -> Problem:
     """The last attempt has failed, so nothing is begun by itself for a while."""
     return Problem(

@@ -6,7 +6,7 @@ import datetime
 import enum
 import re
 
-from certificates.policy.ca_problem import CaProblem
+from certificates.policy.acme_document import CaProblem
 from certificates.policy.retry import LONGEST_RETRY_AFTER
 
 _HOSTNAME = re.compile(r"(\*\.)?[A-Za-z0-9_-][A-Za-z0-9._-]{0,252}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from certificates.policy import refusal
+from certificates.policy.acme_document import CaProblem
 from certificates.policy.acme_kinds import Kind
-from certificates.policy.ca_problem import CaProblem
 from certificates.policy.validation_details import LONGEST_READ
 
 _CANNOT = re.compile(r'Cannot issue for ["“]([^"”\s]{1,253})["”]: ')

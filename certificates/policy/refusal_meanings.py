@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from certificates.policy.acme_kinds import Kind
-from certificates.policy.acme_meanings import LATER, TRY_AGAIN, Meaning
-
-WAIT = "{wait}"
-_BY_ITSELF = "Nothing else has to be done: what is due is tried again by itself."
+from certificates.policy.acme_meanings import Meaning
+from certificates.policy.acme_steps import (
+    BY_ITSELF,
+    CHECK_NAMES,
+    LATER,
+    OTHER_KEY_TYPE,
+    TRY_AGAIN,
+    UNPAUSE,
+    WAIT,
+)
 
 REFUSAL_MEANINGS: dict[Kind, Meaning] = {
     Kind.LIMIT_EXACT_SET: Meaning(
@@ -35,7 +41,7 @@ REFUSAL_MEANINGS: dict[Kind, Meaning] = {
     ),
     Kind.LIMIT_ORDERS: Meaning(
         "{ca} has received as many orders from this console as it takes in three hours.",
-        (WAIT, _BY_ITSELF),
+        (WAIT, BY_ITSELF),
     ),
     Kind.LIMIT_ACCOUNTS: Meaning(
         "{ca} has registered as many new accounts from this network's address as it does in three "
@@ -47,9 +53,20 @@ REFUSAL_MEANINGS: dict[Kind, Meaning] = {
     ),
     Kind.LIMIT_PENDING: Meaning(
         "{ca} has too many unfinished checks of names open for this console.",
-        (WAIT, _BY_ITSELF),
+        (WAIT, BY_ITSELF),
     ),
-    Kind.BUSY: Meaning("{ca} is busy and asks to come back later.", (WAIT, _BY_ITSELF)),
+    Kind.BUSY: Meaning("{ca} is busy and asks to come back later.", (WAIT, BY_ITSELF)),
+    # Let's Encrypt says "rateLimited" and means that waiting will not help.
+    Kind.PAUSED: Meaning(
+        "{ca} issues no more certificates for {name} to this console, because very many attempts "
+        "have failed.",
+        (
+            "Find out from the log why the attempts failed, and put that right.",
+            UNPAUSE,
+            TRY_AGAIN,
+        ),
+        is_permanent=True,
+    ),
     Kind.NAME_FORBIDDEN: Meaning(
         "{ca} issues no certificates for {name}: its policy forbids the name, as it does for "
         "names of cloud providers and for some well-known ones.",
@@ -66,7 +83,7 @@ REFUSAL_MEANINGS: dict[Kind, Meaning] = {
     ),
     Kind.NAME_INVALID: Meaning(
         "{ca} does not accept {name} as a hostname.",
-        ("Check hostname and additional hostnames for mistakes.", TRY_AGAIN),
+        (CHECK_NAMES, TRY_AGAIN),
     ),
     Kind.TOO_MANY_NAMES: Meaning(
         "{ca} does not put so many names into one certificate.",
@@ -74,7 +91,7 @@ REFUSAL_MEANINGS: dict[Kind, Meaning] = {
     ),
     Kind.CSR_KEY: Meaning(
         "{ca} does not accept the key in the certificate request.",
-        ("Choose another key type in the gateway's settings.", TRY_AGAIN),
+        (OTHER_KEY_TYPE, TRY_AGAIN),
     ),
     Kind.KEY_IS_ACCOUNT_KEY: Meaning(
         "{ca} does not accept a certificate key that is the key of the account as well.",

@@ -10,8 +10,8 @@ import dataclasses
 import re
 from urllib.parse import urlsplit
 
+from certificates.policy.acme_document import CaProblem
 from certificates.policy.acme_kinds import FAMILIES, Family, Kind
-from certificates.policy.ca_problem import CaProblem
 from certificates.policy.evidence import parsed
 from certificates.policy.refusal import is_hostname
 
@@ -97,6 +97,9 @@ _LOOKUPS: tuple[tuple[tuple[str, ...], Kind], ...] = (
     (("nxdomain", "no such host"), Kind.DNS_NO_SUCH_NAME),
     (("no valid ", "could not resolve"), Kind.DNS_NO_ADDRESS),
 )
+# What a CA says that calls a name without an address a failed connection, and what it quotes.
+_UNRESOLVED = ("could not resolve", "no such host", "nxdomain", "no valid a records")
+_QUOTED = re.compile(r"\S+://\S+|\"[^\"]*\"?")
 # The families of words that a CA says under each type; all else is only a quotation.
 _EXPECTED: dict[str, frozenset[Family]] = {
     "connection": frozenset(Family) - {Family.CONTENT, Family.NONE},
@@ -124,6 +127,15 @@ class Reading:
     caa_at: str = ""
     is_secondary: bool = False
     is_redirected: bool = False
+
+
+def type_of(problem: CaProblem) -> str:
+    """The error's type, or what it should be: not every CA has one of its own for the DNS."""
+    if problem.type == "connection":
+        own_words = _QUOTED.sub("", problem.detail).lower()
+        if any(words in own_words for words in _UNRESOLVED):
+            return "dns"
+    return problem.type
 
 
 def read(problem: CaProblem) -> Reading:

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from certificates.policy.acme_kinds import Kind
-from certificates.policy.acme_meanings import DNS_RECORD, LATER, TRY_AGAIN, Meaning
+from certificates.policy.acme_meanings import Meaning
+from certificates.policy.acme_steps import (
+    ADDRESS_OF_NETWORK,
+    DNS_RECORD,
+    LATER,
+    NAME_SERVERS,
+    NO_REDIRECT,
+    NOTHING_BETWEEN,
+    OPEN_PORT,
+    OWN_FIREWALL,
+    PROVIDER,
+    TRY_AGAIN,
+    VISIBLE_EVERYWHERE,
+)
 
-OPEN_PORT = "{open_port}"
-OWN_FIREWALL = "{own_firewall}"
-PROVIDER = "{provider}"
-ADDRESS_OF_NETWORK = (
-    "Check that the DNS record of {name} holds the address of this gateway's network and not that "
-    "of a web host."
-)
-NO_REDIRECT = (
-    "Find what answers on port 80 of {place} and redirects: the router's own web page, a proxy or "
-    "another web server. Let paths that begin with /.well-known/acme-challenge/ through unchanged."
-)
-NOTHING_BETWEEN = (
-    "Look for a proxy, a content filter or an intrusion prevention system on the way, and exempt "
-    "TCP port 80 of this gateway from it."
-)
-NAME_SERVERS = (
-    "Check at your DNS provider that all name servers of the domain run and give the same answers."
-)
 _REACH = (OPEN_PORT, OWN_FIREWALL, PROVIDER, DNS_RECORD, TRY_AGAIN)
 _REDIRECT = (NO_REDIRECT, OPEN_PORT, TRY_AGAIN)
 _OTHER_SERVER = (OPEN_PORT, ADDRESS_OF_NETWORK, TRY_AGAIN)
@@ -156,7 +151,7 @@ VALIDATION_MEANINGS: dict[Kind, Meaning] = {
         "{name} does not exist in the public DNS, says {ca}.",
         (
             DNS_RECORD,
-            "Wait until the change is visible everywhere (up to the record's TTL).",
+            VISIBLE_EVERYWHERE,
             TRY_AGAIN,
         ),
     ),
@@ -165,7 +160,7 @@ VALIDATION_MEANINGS: dict[Kind, Meaning] = {
         "holds a private or reserved address.",
         (
             DNS_RECORD,
-            "Wait until the change is visible everywhere (up to the record's TTL).",
+            VISIBLE_EVERYWHERE,
             TRY_AGAIN,
         ),
     ),
@@ -182,7 +177,7 @@ VALIDATION_MEANINGS: dict[Kind, Meaning] = {
         "DNS records.",
         (
             "Sign the zone anew at your DNS provider, or remove the DS record at the registrar.",
-            "Wait until the change is visible everywhere (up to the record's TTL).",
+            VISIBLE_EVERYWHERE,
             TRY_AGAIN,
         ),
     ),

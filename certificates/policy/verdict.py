@@ -6,14 +6,8 @@ import dataclasses
 import datetime
 import enum
 
-from certificates.policy.acme_problems import (
-    CaProblem,
-    Scope,
-    is_passing,
-    retry_moment,
-    scope_of,
-    subject_of,
-)
+from certificates.policy.acme_document import CaProblem
+from certificates.policy.refusal import Scope, is_passing, retry_moment, scope_of, subject_of
 from challenges.problems import Problem
 
 
@@ -52,13 +46,12 @@ def on_refusal(
     request; ``explained`` is the refusal for people.
     """
     moment = retry_moment(refusal, now)
-    busy = refusal.type == "rateLimited" or refusal.status in {429, 503}
-    passes = (busy or is_passing(refusal)) and explained.retryable and not is_final
+    passes = (refusal.is_limit or is_passing(refusal)) and explained.retryable and not is_final
     return Verdict(
         Action.REPEAT if passes else Action.FAIL,
         explained,
         not_before=moment,
-        scope=scope_of(refusal) if (busy if passes else moment) else None,
+        scope=scope_of(refusal) if (refusal.is_limit if passes else moment) else None,
         subject=subject_of(refusal),
         is_ca_away=passes and refusal.status >= 500,
     )

@@ -19,7 +19,7 @@ from certificates.models import (
     StageState,
     Trigger,
 )
-from certificates.policy.evidence import Visit, parsed, sentence
+from certificates.policy.evidence import Visit, sentence
 from certificates.policy.issuance import Course, State, may_cancel, stages
 from certificates.queries.log import events_of
 from certificates.queries.preflights import PreflightDetails, preflight_details
@@ -33,24 +33,11 @@ VISITS_SHOWN = 50
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class VisitRow:
-    """One request for a token; the texts are a stranger's."""
-
-    visit: Visit
-
-    @property
-    def family(self) -> str:
-        """IPv4 or IPv6, as it came from the peer."""
-        address = parsed(self.visit.address)
-        return f"IPv{address.version}" if address else ""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class EvidenceDetails:
     """What came to the challenge port for an issuance, in a sentence and one by one."""
 
     sentence: str
-    visits: list[VisitRow]
+    visits: list[Visit]
     left_out: int
 
 
@@ -62,11 +49,6 @@ class StageRow:
     status: StageState
     started_at: datetime.datetime | None = None
     finished_at: datetime.datetime | None = None
-
-    @property
-    def status_label(self) -> str:
-        """The status in words."""
-        return str(self.status.label)
 
     @property
     def seconds(self) -> float | None:
@@ -120,8 +102,7 @@ def issuance_details(pk: int, now: datetime.datetime) -> IssuanceDetails:
     """
     found = Issuance.objects.select_related("gateway", "certificate", "preflight")
     handed_over = requesting.being_issued().filter(issuance=OuterRef("pk"))
-    was_asked = Order.objects.filter(issuance=OuterRef("pk")).exclude(challenge_tokens=[])
-    issuance = found.annotate(handed_over=Exists(handed_over), was_asked=Exists(was_asked)).get(
+    issuance = found.annotate(handed_over=Exists(handed_over), was_asked=asked_to_validate()).get(
         pk=pk
     )
     return IssuanceDetails(
@@ -155,7 +136,7 @@ def _evidence(issuance: Issuance) -> EvidenceDetails:
     shown = sorted(visits[:VISITS_SHOWN], key=lambda visit: visit.at)
     return EvidenceDetails(
         sentence=sentence(found),
-        visits=[VisitRow(visit) for visit in shown],
+        visits=shown,
         left_out=len(visits) - len(shown),
     )
 
@@ -170,6 +151,11 @@ def _why_no_retry(issuance: Issuance, now: datetime.datetime) -> Problem | None:
         return None
     trigger = Trigger.REHEARSAL if issuance.is_rehearsal else Trigger.MANUAL
     return requesting.why_not(issuance.gateway, now, trigger=trigger)
+
+
+def asked_to_validate() -> Exists:
+    """Holds for issuances in which a CA has been given something to validate."""
+    return Exists(Order.objects.filter(issuance=OuterRef("pk")).exclude(challenge_tokens=[]))
 
 
 def newest_first(issuances: QuerySet[Issuance]) -> QuerySet[Issuance]:

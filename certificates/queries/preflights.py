@@ -37,7 +37,6 @@ class PreflightDetails:
     state: PreflightState
     problems: list[Problem]
     has_other_names: bool
-
     is_kept_waiting: bool
 
     @property
@@ -93,7 +92,7 @@ def preflight_details(row: Preflight, names: list[str], now: datetime.datetime) 
         problems=[policy.abandoned(was_taken=row.taken_at is not None)]
         if is_abandoned
         else row.problems,
-        has_other_names=sorted(row.names) != sorted(names),
+        has_other_names=row.has_other_names(names),
         is_kept_waiting=state is PreflightState.QUEUED and now - row.started_at > TAKEN_WITHIN,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import template
 
-from certificates.policy import guidance
+from certificates.policy.guidance_steps import anchor_of
 
 register = template.Library()
 
@@ -12,4 +12,4 @@ register = template.Library()
 @register.filter
 def guidance_anchor(code: str) -> str:
     """The anchor of that step; empty where no step is about a Problem of this code."""
-    return guidance.anchor_of(str(code))
+    return anchor_of(str(code))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
 from django.http import Http404, HttpResponse
@@ -13,6 +12,7 @@ from django.views.decorators.http import require_safe
 from certificates import queries
 from certificates.models import Gateway
 from certificates.policy import guidance as policy
+from certificates.policy.guidance_steps import STEPS
 from certificates.views.answers import HtmxHttpRequest
 from challenges.models import NetworkScenario
 
@@ -21,13 +21,13 @@ from challenges.models import NetworkScenario
 def guidance(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     """One gateway's guidance; htmx gets the part with the ticks alone."""
     template = "_guidance_live.html" if request.htmx else "guidance.html"
-    return render(request, template, _context(_shown(request, slug)))
+    return render(request, template, _context(_shown(slug, request.GET.get("scenario"))))
 
 
 @require_safe
 def guidance_request(request: HtmxHttpRequest, slug: str) -> HttpResponse:
-    """One sheet of paper for whoever runs router, firewall and DNS."""
-    shown = _shown(request, slug)
+    """One sheet of paper for whoever runs router, firewall and DNS of the configured scenario."""
+    shown = _shown(slug)
     context = _context(shown) | {"measured": queries.measured(shown), "now": timezone.now()}
     return render(request, "guidance_request.html", context)
 
@@ -35,19 +35,19 @@ def guidance_request(request: HtmxHttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def guidance_general(request: HtmxHttpRequest) -> HttpResponse:
     """The same before there is a gateway, and for whoever comes from the network settings."""
-    place = queries.place(request.GET.get("scenario"))
+    place = queries.place(request.GET.get("scenario"), timezone.now())
     nothing = policy.Seen()
     context = {
-        "steps": policy.judge_all(policy.STEPS[place.scenario], nothing, place.scenario),
+        "steps": policy.judge_all(STEPS[place.scenario], nothing, place.scenario),
         "gateways": queries.gateways_to_guide(),
         **_place_context(place),
     }
     return render(request, "guidance.html", context)
 
 
-def _shown(request: HtmxHttpRequest, slug: str) -> queries.Guidance:
+def _shown(slug: str, scenario: str | None = None) -> queries.Guidance:
     try:
-        return queries.guidance(slug, request.GET.get("scenario"), timezone.now())
+        return queries.guidance(slug, scenario, timezone.now())
     except Gateway.DoesNotExist as error:
         raise Http404 from error
 
@@ -59,7 +59,6 @@ def _context(shown: queries.Guidance) -> dict[str, Any]:
         "hostname": shown.gateway.hostname,
         "steps": shown.steps,
         "public_address": shown.public_address,
-        "sight": _sight(shown),
         **_place_context(shown.place),
     }
 
@@ -72,10 +71,3 @@ def _place_context(place: queries.Place) -> dict[str, Any]:
         "machine": place.machine,
         "challenge_port": place.network.challenge_port,
     }
-
-
-def _sight(shown: queries.Guidance) -> str:
-    """Changes with the sentence that is read aloud, so that none is read twice."""
-    if shown.running is None:
-        return "still"
-    return f"{shown.running.pk}.{zlib.crc32(shown.running.progress.encode())}"

@@ -143,6 +143,14 @@ class Migration(migrations.Migration):
                         ],
                     ),
                 ),
+                (
+                    "changed_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When one of them last became another one; none if never.",
+                        null=True,
+                    ),
+                ),
             ],
             options={
                 "verbose_name_plural": "network settings",

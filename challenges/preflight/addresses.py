@@ -1,4 +1,7 @@
-"""Whether a CA can come to the addresses that a name has in the public DNS."""
+"""Whether a CA can come to the addresses that a name has in the public DNS.
+
+Asks nobody, but looks at this machine's own addresses.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +103,7 @@ def judge(
 def _unusable(lookup: Lookup, addresses: Sequence[Address], surroundings: Surroundings) -> Problem:
     """No CA can come: the answers of all servers hold no other address."""
     kinds = {kind_of(address, surroundings) for address in addresses}
-    facts = {"name": lookup.name, "addresses": _list(addresses)}
+    facts = {"name": lookup.name, "addresses": zone.written(addresses)}
     steps: tuple[str, ...] = (
         zone.address_record(lookup.name, surroundings),
         zone.wait(lookup.ttl),
@@ -182,13 +185,13 @@ def _partly_unusable(name: str, usable: Sequence[Address], unusable: Sequence[Ad
             "can reach; Let's Encrypt passes that over and comes to %(usable)s, but others who "
             "look for %(name)s may not."
         )
-        % {"name": name, "unusable": _list(unusable), "usable": _list(usable)},
+        % {"name": name, "unusable": zone.written(unusable), "usable": zone.written(usable)},
         remedy=tuple(
             _(
                 "In the public DNS, delete this record: name %(name)s, type %(type)s, "
                 "value %(value)s."
             )
-            % {"name": name, "type": "A" if address.version == 4 else "AAAA", "value": address}
+            % {"name": name, "type": zone.record_type(address), "value": address}
             for address in unusable
         ),
     )
@@ -212,7 +215,7 @@ def _several(lookup: Lookup, surroundings: Surroundings) -> Problem | None:
             "%(name)s has several addresses (%(addresses)s), and Let's Encrypt comes to any of "
             "them, from each of its places to another one."
         )
-        % {"name": lookup.name, "addresses": _list(several)},
+        % {"name": lookup.name, "addresses": zone.written(several)},
         remedy=(
             _("Make sure that TCP port 80 of every one of them leads to this gateway,"),
             _("or leave only the addresses of this gateway in the public DNS."),
@@ -231,22 +234,25 @@ def _elsewhere(
     others = [address for address in usable if not machine.is_own(address)]
     if surroundings.is_behind_router or not others:
         return None
-    steps = [_("If a router or a cloud provider translates the address, everything is in order.")]
-    if len(others) == len(usable):
-        steps.insert(0, zone.address_record(name, surroundings))
-    else:
-        steps[:0] = [
-            _("Otherwise delete this record: name %(name)s, type %(type)s, value %(value)s.")
-            % {"name": name, "type": "A" if address.version == 4 else "AAAA", "value": address}
-            for address in others
-        ]
-        steps.reverse()
+    translated = _(
+        "If a router or a cloud provider translates the address, everything is in order."
+    )
+    deletions = (
+        _("Otherwise delete this record: name %(name)s, type %(type)s, value %(value)s.")
+        % {"name": name, "type": zone.record_type(address), "value": address}
+        for address in others
+    )
+    steps = (
+        (zone.address_record(name, surroundings), translated)
+        if len(others) == len(usable)
+        else (translated, *deletions)
+    )
     return Problem(
         code="address-not-here",
         severity=_severity(others, own or machine.look()),
         explanation=_("%(name)s points to %(addresses)s, which is not an address of this machine.")
-        % {"name": name, "addresses": _list(others)},
-        remedy=tuple(steps),
+        % {"name": name, "addresses": zone.written(others)},
+        remedy=steps,
     )
 
 
@@ -257,7 +263,3 @@ def _severity(others: Sequence[Address], own: machine.Machine) -> Severity:
     )
     is_translated = all(each.version in private - public for each in others)
     return Severity.INFO if is_translated else Severity.WARNING
-
-
-def _list(addresses: Sequence[Address]) -> str:
-    return ", ".join(map(str, addresses))

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
-from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
 
-from challenges.models import ChallengeListener
 from challenges.ports import HTTP_PORT
 from challenges.preflight import machine
-from challenges.preflight.surroundings import Surroundings
-from challenges.whereabouts import is_here
+from challenges.preflight.surroundings import Address, Surroundings
 
 
-def elsewhere(listeners: Sequence[ChallengeListener]) -> str:
-    """The other machine or container on which the challenge service runs; empty where it is this
-    one, as it is taken to be while none reports itself.
-    """
-    return listeners[0].host if listeners and not any(map(is_here, listeners)) else ""
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """An address that was asked, and the names that lead there, as people read them."""
+
+    names: str
+    address: Address
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """For the placeholders of a sentence, together with the port that a CA comes to."""
+        return {"names": self.names, "address": self.address, "port": HTTP_PORT}
 
 
 def open_the_port(surroundings: Surroundings, host: str = "") -> str:
@@ -76,9 +80,30 @@ def open_own_firewall(port: int, host: str = "") -> str:
     ) % {"port": port}
 
 
-def who_uses(port: int) -> str:
-    """How to see which program has a port."""
-    return _("To see what uses the port, run: sudo ss -ltnp 'sport = :%(port)d'") % {"port": port}
+def or_another_address(asked: Asked, surroundings: Surroundings) -> tuple[str, ...]:
+    """Behind a router nobody here knows its public address: the record may be the one at fault."""
+    if not surroundings.is_behind_router or asked.address.version == 6:
+        return ()
+    return (
+        _(
+            "If %(address)s is not the router's public IP address, correct the A record of "
+            "%(names)s in the public DNS."
+        )
+        % {"address": asked.address, "names": asked.names},
+    )
+
+
+def after_ipv6(asked: Asked) -> tuple[str, ...]:
+    """The further way out where it is an AAAA record that leads astray."""
+    if asked.address.version == 4:
+        return ()
+    return (
+        _(
+            "Or remove the AAAA record of %(names)s: Let's Encrypt tries IPv6 first, and tries "
+            "IPv4 only where IPv6 gives no answer at all."
+        )
+        % {"names": asked.names},
+    )
 
 
 def this_machine() -> str:

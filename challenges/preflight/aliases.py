@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from challenges.preflight.resolvers import Server
 from challenges.preflight.resolving import Question, ask
-from challenges.preflight.servers import Server
 
 MOST = 10  # more than resolvers follow, Let's Encrypt's among them
 MOST_NAMES = 10

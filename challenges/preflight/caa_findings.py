@@ -36,12 +36,11 @@ def check(said: Mapping[str, Said], surroundings: Surroundings) -> Report:
     grouped: dict[tuple[Verdict | None, str, bool], list[_Judged]] = {}
     allowed: list[_Judged] = []
     for name, by_server in said.items():
-        judged = [_judged(name, replies, surroundings) for replies in by_server]
-        worst = _worst(judged)
+        worst, is_agreed = _view(name, by_server, surroundings)
         if worst.verdict in caa.GOOD:
             allowed.append(worst)
         else:
-            key = (worst.verdict, worst.relevant.at, _is_agreed(worst, judged))
+            key = (worst.verdict, worst.relevant.at, is_agreed)
             grouped.setdefault(key, []).append(worst)
     findings = tuple(
         _finding(verdict, at, is_agreed, group, surroundings)
@@ -58,11 +57,17 @@ def refused(said: Mapping[str, Said], surroundings: Surroundings) -> tuple[str, 
         return ()
     names = []
     for name, by_server in said.items():
-        judged = [_judged(name, replies, surroundings) for replies in by_server]
-        worst = _worst(judged)
-        if worst.verdict in caa.FORBIDDING and _is_agreed(worst, judged):
+        worst, is_agreed = _view(name, by_server, surroundings)
+        if worst.verdict in caa.FORBIDDING and is_agreed:
             names.append(name)
     return tuple(names)
+
+
+def _view(name: str, by_server: Said, surroundings: Surroundings) -> tuple[_Judged, bool]:
+    """What stands most in the way of a name, and whether the servers agree on it."""
+    judged = [_judged(name, replies, surroundings) for replies in by_server]
+    worst = _worst(judged)
+    return worst, _is_agreed(worst, judged)
 
 
 def _judged(name: str, replies: Mapping[str, Reply], surroundings: Surroundings) -> _Judged:
@@ -108,7 +113,6 @@ def _finding(
         names=tuple(each.name for each in judged),
         at=at,
         severity=Severity.ERROR if certain else Severity.WARNING,
-        is_agreed=is_agreed,
         detail="\n".join(dict.fromkeys(each.relevant.detail for each in judged)),
     )
     problem = caa_words.problem(verdict, group, surroundings)

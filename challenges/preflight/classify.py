@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from challenges import answering
 from challenges.preflight.fetching import Answer, Outcome
+from challenges.problems import legible
 
 _QUOTED = 60  # characters
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
@@ -29,6 +30,7 @@ class Kind(enum.Enum):
     OURS = "ours"
     WRONG_TOKEN = "wrong-token"  # noqa: S105 - no secret
     OTHER_CONSOLE = "other-console"
+    DATABASE_AWAY = "database-away"
     CONSOLE = "console"
     TO_HTTPS = "redirects-to-https"
     REDIRECTS = "redirects"
@@ -126,8 +128,7 @@ def described(answer: Answer) -> str:
 
 def quoted(text: str) -> str:
     """A stranger's text, short and on one line."""
-    plain = "".join(letter if letter.isprintable() else " " for letter in text)
-    plain = " ".join(plain.split())
+    plain = legible(" ".join(text.split()), _QUOTED + 1)
     return plain if len(plain) <= _QUOTED else f"{plain[: _QUOTED - 1]}…"
 
 
@@ -173,8 +174,10 @@ def _of_page(answer: Answer) -> Seen | None:
         return Seen(Kind.CAPTIVE, what)
     if "Gateway Admin" in title:
         return Seen(Kind.CONSOLE, what)
-    if answer.status == HTTPStatus.NOT_FOUND and answer.body == answering.NOT_FOUND.body:
-        return None if server else Seen(Kind.OTHER_CONSOLE, what)
+    if answer.is_of_service(answering.NOT_FOUND):
+        return Seen(Kind.OTHER_CONSOLE, what)
+    if answer.is_of_service(answering.AWAY):
+        return Seen(Kind.DATABASE_AWAY, what)
     if _WANTS_HTTPS.search(answer.body):
         return Seen(Kind.SPEAKS_TLS, what)
     if _ROUTER.search(words):

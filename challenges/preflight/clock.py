@@ -18,7 +18,7 @@ def compare(now: datetime, date_header: str, origin: str) -> Report:
 
     A date that cannot be read says nothing.
     """
-    theirs = moment_of(date_header)
+    theirs = _moment_of(date_header)
     if theirs is None:
         return Report()
     facts = {"now": written(now), "theirs": written(theirs), "origin": origin}
@@ -37,7 +37,7 @@ def compare(now: datetime, date_header: str, origin: str) -> Report:
     return Report((problem,))
 
 
-def moment_of(date_header: str) -> datetime | None:
+def _moment_of(date_header: str) -> datetime | None:
     """The moment that a Date header names, if it names one."""
     try:
         moment = parsedate_to_datetime(date_header)

@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from challenges.preflight import clock
-from challenges.preflight.asking import Answer, Outcome, fetch
+from challenges.preflight.directory_fetching import Answer, fetch
+from challenges.preflight.directory_outcomes import Outcome
 from challenges.preflight.parallel import in_parallel
 from challenges.preflight.report import Established, Fact, Report, joined
 from challenges.preflight.surroundings import Surroundings
@@ -229,4 +230,7 @@ def _clock(pairs: Sequence[tuple[str, Answer]], surroundings: Surroundings) -> R
 
 def _host(url: str) -> str:
     """Host and port, without what a URL may hold of passwords."""
-    return urlsplit(url if "://" in url else f"//{url}").netloc.rpartition("@")[2]
+    try:
+        return urlsplit(url if "://" in url else f"//{url}").netloc.rpartition("@")[2]
+    except ValueError:
+        return "?"

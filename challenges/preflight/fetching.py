@@ -8,13 +8,13 @@ import enum
 import errno
 import http.client
 import io
-import ipaddress
 import socket
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+from challenges import answering
 from challenges.preflight.surroundings import Address
 
 PATH = "/.well-known/acme-challenge/"
@@ -64,6 +64,11 @@ class Answer:
     def header(self, name: str) -> str:
         """The first field of this lower-case name, else empty."""
         return next((value for found, value in self.headers if found == name), "")
+
+    def is_of_service(self, known: answering.Answer) -> bool:
+        """Whether it is this answer of a challenge service; with a Server header it is none's."""
+        is_it = (self.status, self.body) == (known.status, known.body)
+        return is_it and not self.header("server")
 
     def is_token(self, authorization: str) -> bool:
         """Whether this is what a CA accepts: 200 and the key authorization (RFC 8555 §8.3)."""
@@ -174,11 +179,3 @@ def _outcome(error: Exception, peer: _Peer) -> Outcome:
         return Outcome.CUT_OFF
     number = error.errno if isinstance(error, OSError) else None
     return Outcome.UNREACHABLE if number in _UNREACHABLE else Outcome.NO_ROUTE
-
-
-def address_of(text: str) -> Address | None:
-    """The address that a text is; None for a name."""
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None

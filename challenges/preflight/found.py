@@ -1,4 +1,7 @@
-"""What has been found out about names in the DNS, and what it means. Asks nobody."""
+"""What has been found out about names in the DNS, and what it means.
+
+Asks nobody, but looks at this machine's own addresses.
+"""
 
 from __future__ import annotations
 
@@ -22,20 +25,20 @@ CaaReplies = Mapping[str, Mapping[str, Reply]]
 class Found:
     """Look-ups, the aliases that were followed by hand, and each name's CAA records.
 
-    ``remembered`` are the findings about servers that only remember what is no longer so.
+    ``stale`` are the findings about servers that only remember what is no longer so.
     """
 
     lookups: tuple[Lookup, ...]
     chains: Mapping[str, tuple[str, ...]]
     caa: Mapping[str, CaaReplies]
-    remembered: tuple[Problem, ...] = ()
+    stale: tuple[Problem, ...] = ()
 
     def report(self, surroundings: Surroundings) -> Report:
         """All findings; beside a memory nothing is established."""
         report = self._of_records(surroundings) + caa_findings.check(self.said, surroundings)
-        if not self.remembered:
+        if not self.stale:
             return report
-        return Report((*self.remembered, *report.findings))
+        return Report((*self.stale, *report.findings))
 
     @property
     def said(self) -> dict[str, caa_findings.Said]:
@@ -77,7 +80,7 @@ def _of_knowing(lookup: Lookup, replies: CaaReplies) -> caa_findings.Said:
 def _right(lookups: Sequence[Lookup]) -> str:
     said = [
         _("%(name)s has the address %(addresses)s")
-        % {"name": lookup.name, "addresses": ", ".join(map(str, lookup.addresses))}
+        % {"name": lookup.name, "addresses": zone.written(lookup.addresses)}
         for lookup in lookups
     ]
     return _("In the public DNS %(said)s.") % {"said": zone.names(said)}

@@ -5,15 +5,14 @@ Looked at only where the DNS stands in the way: what such a thing says of a name
 
 from __future__ import annotations
 
-import dataclasses
 import ipaddress
 from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
 
 from challenges.preflight.report import Report
+from challenges.preflight.resolvers import Server
 from challenges.preflight.resolving import Failure, Question, ask
-from challenges.preflight.servers import Server
 from challenges.problems import Problem, Severity
 
 # TEST-NET-1 (RFC 5737): nobody is there, so whoever answers stands on the way to everybody.
@@ -35,13 +34,7 @@ def happens(name: str, *, nobody: Server = NOBODY, seconds: float = SECONDS) -> 
 
 def doubted(report: Report, public: Sequence[Server]) -> Report:
     """The same findings, none of them certain any more, and first of all the reason."""
-    findings = (
-        dataclasses.replace(finding, severity=Severity.WARNING)
-        if finding.severity is Severity.ERROR
-        else finding
-        for finding in report.findings
-    )
-    return Report((_intercepted(public), *findings), report.established)
+    return Report((_intercepted(public), *report.softened().findings), report.established)
 
 
 def _intercepted(public: Sequence[Server]) -> Problem:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from challenges import hostnames
-from challenges.preflight import suffixes, zone
+from challenges import domains, hostnames
+from challenges.preflight import zone
 from challenges.preflight.report import Established, Fact, Report
 from challenges.preflight.surroundings import Surroundings
 from challenges.problems import Problem, ProblemError, Severity
@@ -22,12 +22,12 @@ MOST_LABELS = 10  # of Let's Encrypt
 
 def check(surroundings: Surroundings) -> Report:
     """The findings about the names themselves; without any, that they are usable."""
-    is_demonstration = bool(surroundings.public_networks)
+    is_played = surroundings.plays_the_internet
     others = not surroundings.asks_only_lets_encrypt
     findings = tuple(
         problem
         for name in surroundings.hostnames
-        if (problem := judge(name, is_demonstration=is_demonstration, other_ca=others))
+        if (problem := judge(name, plays_the_internet=is_played, other_ca=others))
     )
     if findings or not surroundings.hostnames:
         return Report(findings)
@@ -37,8 +37,8 @@ def check(surroundings: Surroundings) -> Report:
     return Report((), (Established(Fact.NAMES_USABLE, sentence),))
 
 
-def judge(name: str, *, is_demonstration: bool, other_ca: bool = False) -> Problem | None:
-    """What is wrong with one name; in a demonstration reserved names are the point.
+def judge(name: str, *, plays_the_internet: bool, other_ca: bool = False) -> Problem | None:
+    """What is wrong with one name; where the internet is played reserved names are the point.
 
     ``other_ca``: another CA than Let's Encrypt is asked, which may be one's own.
     """
@@ -49,15 +49,15 @@ def judge(name: str, *, is_demonstration: bool, other_ca: bool = False) -> Probl
     labels = name.lower().split(".")
     if len(labels) > MOST_LABELS:
         return _too_many_labels(name, len(labels))
-    if is_demonstration:
+    if plays_the_internet:
         return None
     if labels[-1] in _SPECIAL:
         return _not_public(name, f".{labels[-1]}", other_ca=other_ca)
     if ".".join(labels[-2:]) in _DOCUMENTATION:
         return _not_public(name, ".".join(labels[-2:]), other_ca=other_ca)
-    if suffixes.is_suffix(name.lower()):
+    if domains.is_suffix(name.lower()):
         return _suffix(name)
-    if not suffixes.has_known_ending(name.lower()):
+    if not domains.has_known_ending(name.lower()):
         return _unknown_ending(name, labels[-1])
     return None
 

@@ -11,10 +11,6 @@ from collections.abc import Iterator
 from challenges.preflight.surroundings import Address, Surroundings
 
 _INTERNET_6 = ipaddress.IPv6Network("2000::/3")  # all that IANA gives out (RFC 4291 §2.4)
-_PRIVATE = tuple(
-    ipaddress.ip_network(network)
-    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")  # RFC 1918, 4193
-)
 # Where clouds tell a machine its own secrets; the link-local one is refused with its kind.
 _METADATA = tuple(
     ipaddress.ip_network(network)
@@ -37,16 +33,14 @@ _ISATAP = frozenset({0x00005EFE, 0x02005EFE})  # RFC 5214 §6.1
 def may_connect(address: Address, surroundings: Surroundings) -> bool:
     """Whether the preflight may connect to ``address``, which the DNS gave for a name.
 
-    Public addresses, private ones behind a router alone, and those networks that the machine's
-    owner has said to count as public. Never a loopback, link-local, multicast, unspecified or
-    reserved address or a cloud's metadata service, also not wrapped into an IPv6 address.
+    Public addresses, and those networks that the machine's owner has said to count as public.
+    Never else a private, loopback, link-local, multicast, unspecified or reserved address, and
+    never a cloud's metadata service, also not wrapped into an IPv6 address.
     """
     if _is_metadata(address):
         return False
     if surroundings.counts_as_public(address):
         return True
-    if any(address in network for network in _PRIVATE):
-        return surroundings.is_behind_router and not _scope(address)
     return _is_internet(address) and all(_is_internet(form) for form in _wrapped(address))
 
 

@@ -1,4 +1,6 @@
-"""What the replies of the public DNS servers mean for a name. Pure: asks nobody.
+"""What the replies of the public DNS servers mean for a name.
+
+Asks nobody, but looks at this machine's own addresses for what a record should say.
 
 An error only where the servers agree, since a CA asks from elsewhere and sees the same then.
 """
@@ -9,10 +11,10 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
 
+from challenges.domains import registered_domain
 from challenges.preflight import aliases, zone
 from challenges.preflight.lookups import Lookup
 from challenges.preflight.resolving import Failure
-from challenges.preflight.suffixes import zone_of
 from challenges.preflight.surroundings import Surroundings
 from challenges.problems import Problem, Severity
 
@@ -34,7 +36,7 @@ def _without_address(lookup: Lookup, surroundings: Surroundings, chain: Chain) -
     views = [view for view in lookup.views if view.is_known]
     failures = {view.failure for view in views}
     if Failure.BOGUS in failures:
-        return _bogus(lookup, Severity.ERROR if _is_agreed(lookup) else Severity.WARNING)
+        return _bogus(lookup, _severity(lookup))
     if Failure.BROKEN in failures:
         return _broken(lookup, chain)
     followed = max((view.aliases for view in views), key=len)
@@ -43,40 +45,31 @@ def _without_address(lookup: Lookup, surroundings: Surroundings, chain: Chain) -
     return _missing(lookup, surroundings, exists=None in failures)
 
 
-def _is_agreed(lookup: Lookup) -> bool:
-    """Whether enough of the servers have said anything to take it for certain."""
-    views = lookup.views
-    return 2 * sum(view.is_known for view in views) >= len(views)
-
-
 def _severity(lookup: Lookup) -> Severity:
-    return Severity.ERROR if _is_agreed(lookup) else Severity.WARNING
+    """Certain where enough of the servers have said anything."""
+    views = lookup.views
+    is_certain = 2 * sum(view.is_known for view in views) >= len(views)
+    return Severity.ERROR if is_certain else Severity.WARNING
 
 
 def _missing(lookup: Lookup, surroundings: Surroundings, *, exists: bool) -> Problem:
-    steps = (zone.address_record(lookup.name, surroundings), zone.wait(lookup.ttl))
-    if exists:
-        return Problem(
-            code="dns-no-address",
-            severity=_severity(lookup),
-            explanation=_("%(name)s has neither an A nor an AAAA record in the public DNS.")
-            % {"name": lookup.name},
-            remedy=steps,
-            detail=lookup.detail,
-            retryable=True,
-        )
+    code, explanation = (
+        ("dns-no-address", _("%(name)s has neither an A nor an AAAA record in the public DNS."))
+        if exists
+        else ("dns-no-such-name", _("%(name)s does not exist in the public DNS."))
+    )
     return Problem(
-        code="dns-no-such-name",
+        code=code,
         severity=_severity(lookup),
-        explanation=_("%(name)s does not exist in the public DNS.") % {"name": lookup.name},
-        remedy=steps,
+        explanation=explanation % {"name": lookup.name},
+        remedy=(zone.address_record(lookup.name, surroundings), zone.wait(lookup.ttl)),
         detail=lookup.detail,
         retryable=True,
     )
 
 
 def _dangling(lookup: Lookup, chain: Chain, surroundings: Surroundings) -> Problem:
-    facts = {"name": lookup.name, "target": chain[-1], "zone": zone_of(lookup.name)}
+    facts = {"name": lookup.name, "target": chain[-1], "zone": registered_domain(lookup.name)}
     return Problem(
         code="dns-alias-target-missing",
         severity=_severity(lookup),
@@ -96,7 +89,7 @@ def _dangling(lookup: Lookup, chain: Chain, surroundings: Surroundings) -> Probl
 
 
 def _bogus(lookup: Lookup, severity: Severity) -> Problem:
-    facts = {"name": lookup.name, "zone": zone_of(lookup.name)}
+    facts = {"name": lookup.name, "zone": registered_domain(lookup.name)}
     return Problem(
         code="dns-dnssec-invalid",
         severity=severity,
@@ -124,7 +117,7 @@ def _broken(lookup: Lookup, chain: Chain) -> Problem:
         return _loop(lookup, chain)
     if len(chain) > aliases.MOST:
         return _chain_too_long(lookup, chain)
-    facts = {"name": lookup.name, "zone": zone_of(lookup.name)}
+    facts = {"name": lookup.name, "zone": registered_domain(lookup.name)}
     return Problem(
         code="dns-server-failure",
         severity=_severity(lookup),
@@ -181,7 +174,10 @@ def _disagreement(lookup: Lookup, views: Sequence[Lookup]) -> Problem | None:
         return _bogus(lookup, Severity.WARNING)
     if not others and len({frozenset(view.addresses) for view in views}) == 1:
         return None
-    said = "; ".join(_("%(server)s: %(what)s") % _said(view) for view in views)
+    said = "; ".join(
+        _("%(server)s: %(what)s") % {"server": view.server, "what": zone.said(view)}
+        for view in views
+    )
     return Problem(
         code="dns-servers-differ",
         severity=Severity.WARNING,
@@ -193,17 +189,11 @@ def _disagreement(lookup: Lookup, views: Sequence[Lookup]) -> Problem | None:
         remedy=(
             zone.wait(lookup.ttl),
             _("If it stays so, let the name servers of %(zone)s all have the same records.")
-            % {"zone": zone_of(lookup.name)},
+            % {"zone": registered_domain(lookup.name)},
         ),
         detail=lookup.detail,
         retryable=True,
     )
-
-
-def _said(view: Lookup) -> dict[str, str]:
-    if view.addresses:
-        return {"server": view.server, "what": ", ".join(map(str, view.addresses))}
-    return {"server": view.server, "what": view.failure.value if view.failure else _("no address")}
 
 
 def _partly_broken(lookup: Lookup) -> Problem | None:
@@ -225,7 +215,7 @@ def _partly_broken(lookup: Lookup) -> Problem | None:
                 "Let the name servers of %(zone)s answer for A and for AAAA, also when there is "
                 "none."
             )
-            % {"zone": zone_of(lookup.name)},
+            % {"zone": registered_domain(lookup.name)},
         ),
         detail=lookup.detail,
         retryable=True,

@@ -17,15 +17,15 @@ from challenges.models import ChallengeListener
 from challenges.ports import HTTP_PORT
 from challenges.preflight import classify, machine, permitted, strangers, unanswered, zone
 from challenges.preflight.addresses import reachable
+from challenges.preflight.advice import Asked
 from challenges.preflight.classify import Kind
-from challenges.preflight.dns import Lookup
 from challenges.preflight.fetching import Answer, Outcome, fetch
+from challenges.preflight.lookups import Lookup
+from challenges.preflight.own_port import Probe
 from challenges.preflight.parallel import in_parallel
 from challenges.preflight.report import Established, Fact, Report, joined
-from challenges.preflight.responder import Probe
-from challenges.preflight.strangers import Asked
 from challenges.preflight.surroundings import Address, Surroundings
-from challenges.problems import Problem
+from challenges.problems import Problem, Severity
 
 SECONDS = 3.0
 MOST_TARGETS = 16
@@ -42,29 +42,24 @@ class Target:
 def targets(lookups: Sequence[Lookup], surroundings: Surroundings) -> list[Target]:
     """Every name at every public address, up to a limit that keeps this quick.
 
-    No address is left out for another name at the same one. Where a network only plays the public
-    one, port 80 is somebody else's: it takes another ``public_port`` to be asked there.
+    No address is left out for another name at the same one.
     """
-    found = [
-        Target(lookup.name, address)
-        for lookup in lookups
-        for address in reachable(lookup, surroundings)
-        if permitted.may_connect(address, surroundings)
-        and (surroundings.public_port != HTTP_PORT or not surroundings.counts_as_public(address))
-    ]
-    first = list({target.address: target for target in reversed(found)}.values())[::-1]
-    return list(dict.fromkeys([*first, *found]))[:MOST_TARGETS]
+    return _all_targets(lookups, surroundings)[:MOST_TARGETS]
 
 
 def not_asked(lookups: Sequence[Lookup], surroundings: Surroundings) -> Report:
-    """What a CA may ask and we do not, said once for each address, so that nothing seems well."""
+    """What a CA may ask and we do not, so that nothing seems well: each address that is left out,
+    and how many are too many.
+    """
     left_out: dict[Address, list[str]] = {}
     for lookup in lookups:
         for address in reachable(lookup, surroundings):
-            if not permitted.may_connect(address, surroundings):
+            if not _may_ask(address, surroundings):
                 left_out.setdefault(address, []).append(lookup.name)
     asked = (Asked(zone.names(names), address) for address, names in left_out.items())
-    return Report(tuple(map(unanswered.not_asked, asked)))
+    found = tuple(map(_not_asked, asked))
+    count = len(_all_targets(lookups, surroundings))
+    return Report((*found, _too_many(count)) if count > MOST_TARGETS else found)
 
 
 def check(
@@ -108,6 +103,30 @@ def judge(
     return joined(_judge_one(group, probe, view) for group in alike.values())
 
 
+def _all_targets(lookups: Sequence[Lookup], surroundings: Surroundings) -> list[Target]:
+    """Every name at every address that may be asked, first each address once."""
+    found = [
+        Target(lookup.name, address)
+        for lookup in lookups
+        for address in reachable(lookup, surroundings)
+        if _may_ask(address, surroundings)
+    ]
+    first = list({target.address: target for target in reversed(found)}.values())[::-1]
+    return list(dict.fromkeys([*first, *found]))
+
+
+def _may_ask(address: Address, surroundings: Surroundings) -> bool:
+    """Whether the port that a CA comes to may be asked at ``address``.
+
+    Where a network only plays the public one, port 80 is somebody else's: it takes another
+    ``public_port`` to be asked there.
+    """
+    is_somebody_elses = surroundings.public_port == HTTP_PORT and surroundings.counts_as_public(
+        address
+    )
+    return permitted.may_connect(address, surroundings) and not is_somebody_elses
+
+
 def _judge_one(
     group: Sequence[tuple[Target, Answer]], probe: Probe, view: unanswered.View
 ) -> Report:
@@ -118,9 +137,7 @@ def _judge_one(
     if seen is None:
         return Report((unanswered.problem(asked, answer, view),))
     if seen.kind is not Kind.OURS:
-        found: Problem = strangers.problem(
-            asked, seen, answer.detail, view.surroundings, view.elsewhere
-        )
+        found = strangers.problem(asked, seen, answer.detail, view.surroundings, view.elsewhere)
         return Report((found,))
     return Report(established=(_established(asked, view.surroundings),))
 
@@ -140,7 +157,7 @@ def _families(answers: Sequence[tuple[Target, Answer]], probe: Probe) -> frozens
 
 
 def _established(asked: Asked, surroundings: Surroundings) -> Established:
-    facts = {"names": asked.names, "address": asked.address, "port": HTTP_PORT}
+    facts = asked.facts
     # What is sent to an address of our own never leaves the machine, and passes no firewall.
     stays_inside = machine.is_own(asked.address) and not surroundings.counts_as_public(
         asked.address
@@ -156,3 +173,40 @@ def _established(asked: Asked, surroundings: Surroundings) -> Established:
         "This gateway answers for %(names)s on port %(port)d of %(address)s, as seen from here."
     )
     return Established(Fact.PORT_PUBLIC, sentence % facts)
+
+
+def _not_asked(asked: Asked) -> Problem:
+    """The finding for an address that counts as public, and that the preflight does not ask."""
+    facts = asked.facts
+    return Problem(
+        code="public-port-not-asked",
+        severity=Severity.INFO,
+        explanation=_(
+            "%(names)s leads to %(address)s, which this check does not connect to because it is "
+            "of a special kind, so whether port %(port)d answers there is unknown."
+        )
+        % facts,
+        remedy=(
+            _(
+                "If %(address)s is not the address of this gateway, correct the records of "
+                "%(names)s in the public DNS."
+            )
+            % facts,
+            _("Else go on: the staging test asks it."),
+        ),
+    )
+
+
+def _too_many(count: int) -> Problem:
+    """The finding for so many names and addresses that only some are asked."""
+    facts = {"count": count, "asked": MOST_TARGETS, "left": count - MOST_TARGETS, "port": HTTP_PORT}
+    return Problem(
+        code="public-port-not-all-asked",
+        severity=Severity.INFO,
+        explanation=_(
+            "The names and their addresses make %(count)d pairs. This check asked %(asked)d of "
+            "them at port %(port)d, so whether it answers for the other %(left)d is unknown."
+        )
+        % facts,
+        remedy=(_("Go on: the staging test asks for every name."),),
+    )

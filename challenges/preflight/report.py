@@ -51,6 +51,16 @@ class Report:
         """Whether it holds something that no certificate authority would let pass."""
         return any(finding.severity is Severity.ERROR for finding in self.findings)
 
+    def softened(self) -> Report:
+        """The same with nothing fatal in it."""
+        findings = tuple(
+            dataclasses.replace(found, severity=Severity.WARNING)
+            if found.severity is Severity.ERROR
+            else found
+            for found in self.findings
+        )
+        return dataclasses.replace(self, findings=findings)
+
     def __add__(self, other: Report) -> Report:
         return Report(
             self.findings + other.findings,

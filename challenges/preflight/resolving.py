@@ -26,11 +26,12 @@ import dns.rdtypes.ANY.SOA
 import dns.rrset
 
 from challenges.preflight.parallel import in_parallel
-from challenges.preflight.servers import Server
+from challenges.preflight.resolvers import Server
 from challenges.preflight.surroundings import Address
 
 # Seconds for one try each. What a server did not find in the first is often known in the second.
 TRIES = (1.2, 1.6, 2.2)
+ADDRESS_KINDS = ("A", "AAAA")
 AT_ONCE = 24  # questions on their way to one server: small forwarders take no more
 SILENCES_ENOUGH = 3  # of a server that has never answered: it will not answer the others either
 _PAYLOAD = 1232  # fits into every datagram (DNS flag day 2020)
@@ -223,7 +224,7 @@ def _read(question: Question, message: dns.message.Message) -> Reply:
     said += [str(record) for record in records if question.kind != "CNAME"]
     said += [dns.rcode.to_text(message.rcode())] if failure or not records else []
     said += [option.to_text() for option in message.extended_errors()]
-    addresses = records if question.kind in {"A", "AAAA"} else []
+    addresses = records if question.kind in ADDRESS_KINDS else []
     return Reply(
         addresses=tuple(ipaddress.ip_address(record.address) for record in addresses),
         failure=failure,

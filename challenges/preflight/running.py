@@ -19,16 +19,16 @@ from challenges.preflight import (
     dns,
     machine,
     names,
+    own_port,
     processes,
     reach,
-    responder,
     scenario,
 )
 from challenges.preflight.addresses import reachable
-from challenges.preflight.dns import Lookup
+from challenges.preflight.lookups import Lookup
+from challenges.preflight.own_port import Probe
 from challenges.preflight.parallel import in_parallel
 from challenges.preflight.report import Report, joined
-from challenges.preflight.responder import Probe
 from challenges.preflight.surroundings import Surroundings
 from challenges.problems import Problem, Severity
 
@@ -81,7 +81,7 @@ class _Run:
         )
         if found.is_fatal:
             return found
-        with responder.published_probe(around.now) as probe:
+        with own_port.published_probe(around.now) as probe:
             return found + self._asking(probe, own)
 
     def _asking(self, probe: Probe, own: machine.Machine) -> Report:
@@ -90,7 +90,7 @@ class _Run:
         found = self._together(
             [
                 self._look_up,
-                partial(responder.check, probe, self.listeners, own, around, self.silent),
+                partial(own_port.check, probe, self.listeners, own, around, self.silent),
                 partial(directory.check, around),
             ],
             _ASKING_BLOCK,
@@ -117,7 +117,7 @@ class _Run:
         attempts = [partial(_attempted, check) for check in checks]
         left = min(most, self.deadline - time.monotonic())
         results = in_parallel(attempts, seconds=left)
-        return joined(result or Report((_incomplete("It took too long."),)) for result in results)
+        return joined(result or Report((incomplete("It took too long."),)) for result in results)
 
     def _say(self, step: int, sentence: str) -> None:
         try:
@@ -132,10 +132,11 @@ def _attempted(check: Check) -> Report:
         return check()
     except Exception as error:
         logger.exception("A check of the preflight failed")
-        return Report((_incomplete(f"{type(error).__name__}: {error}"),))
+        return Report((incomplete(f"{type(error).__name__}: {error}"),))
 
 
-def _incomplete(detail: str) -> Problem:
+def incomplete(detail: str) -> Problem:
+    """The finding for a check that was not carried out; what else was looked at is said."""
     return Problem(
         code="preflight-incomplete",
         severity=Severity.WARNING,

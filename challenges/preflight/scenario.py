@@ -12,19 +12,19 @@ from django.utils.translation import gettext as _
 from challenges.models import ChallengeListener
 from challenges.ports import HTTP_PORT
 from challenges.preflight import machine as machines
-from challenges.preflight.dns import Lookup
+from challenges.preflight.lookups import Lookup
 from challenges.preflight.machine import Machine
 from challenges.preflight.report import Established, Fact, Report
 from challenges.preflight.surroundings import Address, Surroundings
 from challenges.problems import Problem, Severity
-from challenges.whereabouts import is_here
+from challenges.whereabouts import elsewhere
 
 
 def check(
     listeners: Sequence[ChallengeListener], machine: Machine, surroundings: Surroundings
 ) -> Report:
     """The machine's own addresses. Where the challenge port is another machine's, nothing."""
-    if listeners and not any(is_here(row) for row in listeners):
+    if elsewhere(listeners):
         return Report()
     if not machine.addresses:
         return Report((_no_address(),))

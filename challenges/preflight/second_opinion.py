@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Sequence
 
-from challenges.preflight import addresses, caa, caa_findings, own_servers, remembered
+from challenges.preflight import addresses, authoritative, caa, caa_findings, stale_answers
 from challenges.preflight.found import Found
 from challenges.preflight.lookups import Lookup
-from challenges.preflight.remembered import OwnReplies
-from challenges.preflight.servers import Server
+from challenges.preflight.resolvers import Server
+from challenges.preflight.resolving import ADDRESS_KINDS
+from challenges.preflight.stale_answers import OwnReplies
 from challenges.preflight.surroundings import Surroundings
 from challenges.problems import Problem, Severity
-
-_TYPES = ("A", "AAAA")
 
 
 def take(
@@ -26,18 +25,18 @@ def take(
     fatal = _fatal(found, surroundings)
     refused = caa_findings.refused(found.said, surroundings)
     names = [one.name for one in found.lookups if one.name in {*fatal, *refused}]
-    names = names[: own_servers.MOST_NAMES]
+    names = names[: authoritative.MOST_NAMES]
     known = {view.server for lookup in found.lookups for view in lookup.views if view.is_known}
-    steps = dict.fromkeys(step for name in names for step in own_servers.steps(name))
-    own = own_servers.replies(
+    steps = dict.fromkeys(step for name in names for step in authoritative.steps(name))
+    own = authoritative.replies(
         [
-            *((name, kind) for name in names if name in fatal for kind in _TYPES),
+            *((name, kind) for name in names if name in fatal for kind in ADDRESS_KINDS),
             *((step, "CAA") for step in steps),
         ],
         # One that is silent would only hold up the others.
         [server for server in public if server.shown in known],
         surroundings,
-        seconds=min(own_servers.SECONDS, seconds),
+        seconds=min(authoritative.SECONDS, seconds),
     )
     return _corrected(found, own, fatal, names, surroundings)
 
@@ -47,7 +46,7 @@ def _fatal(found: Found, surroundings: Surroundings) -> set[str]:
         lookup.name
         for lookup in found.lookups
         for problem in found.of_name(lookup, surroundings)
-        if problem.severity is Severity.ERROR and problem.code in remembered.CODES
+        if problem.severity is Severity.ERROR and problem.code in stale_answers.CODES
     }
 
 
@@ -59,20 +58,20 @@ def _corrected(
     surroundings: Surroundings,
 ) -> Found:
     lookups = tuple(
-        remembered.judge(lookup, own, surroundings) if lookup.name in fatal else lookup
+        stale_answers.judge(lookup, own, surroundings) if lookup.name in fatal else lookup
         for lookup in found.lookups
     )
     of_names = {
-        name: remembered.caa_replies(caa.climb(name), found.caa[name], own) for name in names
+        name: stale_answers.caa_replies(caa.climb(name), found.caa[name], own) for name in names
     }
     now = dataclasses.replace(found, lookups=lookups, caa={**found.caa, **of_names})
     problems = [
-        remembered.old_address(before, after, remembered.own_lookup(after.name, own))
+        stale_answers.old_address(before, after, stale_answers.own_lookup(after.name, own))
         for before, after in zip(found.lookups, lookups, strict=True)
         if _is_freed(before, after, surroundings)
     ]
     problems += _old_caa(found, now, surroundings)
-    return dataclasses.replace(now, remembered=tuple(problems))
+    return dataclasses.replace(now, stale=tuple(problems))
 
 
 def _is_freed(before: Lookup, after: Lookup, surroundings: Surroundings) -> bool:
@@ -86,4 +85,4 @@ def _old_caa(before: Found, now: Found, surroundings: Surroundings) -> list[Prob
     if not freed:
         return []
     old, new = ([each[name] for name in freed] for each in (said, newly_said))
-    return [remembered.old_caa(freed, old, new)]
+    return [stale_answers.old_caa(freed, old, new)]

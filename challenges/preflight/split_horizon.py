@@ -91,8 +91,8 @@ def _right(seen: Sequence[_Seen]) -> str:
     return _("In the local DNS (%(server)s) %(names)s: %(addresses)s.") % {
         "server": first.server,
         "names": zone.names([each.local.name for each in seen]),
-        "addresses": ", ".join(
-            dict.fromkeys(str(address) for each in seen for address in each.local.addresses)
+        "addresses": zone.written(
+            dict.fromkeys(address for each in seen for address in each.local.addresses)
         ),
     }
 
@@ -107,6 +107,11 @@ class _Facts(dict[str, object]):
             names=zone.names([found.name for found in group]),
             addresses=zone.names(list(each)),
         )
+
+
+def _ttl(group: Sequence[Lookup]) -> int | None:
+    """The longest time in seconds for which the answers may be remembered."""
+    return max((lookup.ttl for lookup in group if lookup.ttl), default=None)
 
 
 def _detail(group: Sequence[Lookup]) -> str:
@@ -158,7 +163,7 @@ def _other(group: Sequence[Lookup], facts: _Facts) -> Problem:
         )
         % facts,
         remedy=(
-            zone.wait(max((lookup.ttl or 0 for lookup in group), default=0) or None),
+            zone.wait(_ttl(group)),
             _(
                 "If the local DNS has a zone of its own for these names, correct it there: "
                 "Let's Encrypt sees the public DNS only."
@@ -197,7 +202,7 @@ def _missing(group: Sequence[Lookup], facts: _Facts) -> Problem:
         % facts,
         remedy=(
             zone.local_record(group[0].name),
-            zone.wait(max((lookup.ttl or 0 for lookup in group), default=0) or None),
+            zone.wait(_ttl(group)),
         ),
         detail=_detail(group),
         retryable=True,

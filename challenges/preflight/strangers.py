@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from challenges.ports import HTTP_PORT
 from challenges.preflight import advice
+from challenges.preflight.advice import Asked
 from challenges.preflight.classify import Kind, Seen
-from challenges.preflight.surroundings import Address, Surroundings
+from challenges.preflight.surroundings import Surroundings
 from challenges.problems import Problem, Severity
 
 _EXPLANATIONS = {
@@ -21,6 +20,10 @@ _EXPLANATIONS = {
     Kind.OTHER_CONSOLE: gettext_noop(
         "For %(names)s at %(address)s, port %(port)d, a challenge port answers, but not the "
         "one of this console: it does not know what was published here."
+    ),
+    Kind.DATABASE_AWAY: gettext_noop(
+        "For %(names)s at %(address)s, port %(port)d, a challenge service answers that it cannot "
+        "ask its database, so it knows no new token."
     ),
     Kind.CONSOLE: gettext_noop(
         "Port %(port)d of %(address)s (%(names)s) leads to a console's web pages, not to the "
@@ -77,14 +80,6 @@ _EXPLANATIONS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Asked:
-    """An address that was asked, and the names that lead there, as people read them."""
-
-    names: str
-    address: Address
-
-
 def problem(
     asked: Asked, seen: Seen, detail: str, surroundings: Surroundings, host: str = ""
 ) -> Problem:
@@ -105,36 +100,10 @@ def problem(
         explanation=_(_EXPLANATIONS[seen.kind]) % facts,
         remedy=(
             *(step % facts for step in _steps(seen.kind, surroundings, host)),
-            *or_another_address(asked, surroundings),
-            *after_ipv6(asked),
+            *advice.or_another_address(asked, surroundings),
+            *advice.after_ipv6(asked),
         ),
         detail=detail,
-    )
-
-
-def or_another_address(asked: Asked, surroundings: Surroundings) -> tuple[str, ...]:
-    """Behind a router nobody here knows its public address: the record may be the one at fault."""
-    if not surroundings.is_behind_router or asked.address.version == 6:
-        return ()
-    return (
-        _(
-            "If %(address)s is not the router's public IP address, correct the A record of "
-            "%(names)s in the public DNS."
-        )
-        % {"address": asked.address, "names": asked.names},
-    )
-
-
-def after_ipv6(asked: Asked) -> tuple[str, ...]:
-    """The further way out where it is an AAAA record that leads astray."""
-    if asked.address.version == 4:
-        return ()
-    return (
-        _(
-            "Or remove the AAAA record of %(names)s: Let's Encrypt tries IPv6 first, and tries "
-            "IPv4 only where IPv6 gives no answer at all."
-        )
-        % {"names": asked.names},
     )
 
 
@@ -156,6 +125,14 @@ def _steps(kind: Kind, surroundings: Surroundings, host: str) -> tuple[str, ...]
         Kind.WRONG_TOKEN: (
             _("Look for a proxy, a cache or another ACME client that answers these paths itself."),
             through,
+        ),
+        Kind.DATABASE_AWAY: (
+            _("Wait some seconds, then try again."),
+            _(
+                "If it stays so, see that the database of the challenge service is well; its log "
+                "says what it is told."
+            ),
+            open_port,
         ),
         Kind.TO_HTTPS: (
             through,

@@ -9,14 +9,16 @@ import dataclasses
 
 from django.utils.translation import gettext as _
 
-from challenges import binding
+from challenges import binding, whereabouts
 from challenges.models import ChallengeListener
 from challenges.ports import HTTP_PORT
 from challenges.preflight import advice, machine
+from challenges.preflight.advice import Asked, after_ipv6, or_another_address
 from challenges.preflight.fetching import Answer, Outcome
-from challenges.preflight.strangers import Asked, after_ipv6, or_another_address
 from challenges.preflight.surroundings import Address, Surroundings
 from challenges.problems import Problem, Severity
+
+_CODES = {Outcome.REFUSED: "public-port-refuses", Outcome.CUT_OFF: "public-port-hangs-up"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +32,7 @@ class View:
     @property
     def elsewhere(self) -> str:
         """The other machine or container that serves the challenge port; empty for this one."""
-        return advice.elsewhere(self.listeners)
+        return whereabouts.elsewhere(self.listeners)
 
     def is_own(self, address: Address) -> bool:
         """Whether ``address`` is one of the machine that serves the challenge port."""
@@ -46,31 +48,8 @@ def problem(asked: Asked, answer: Answer, view: View) -> Problem:
     return _without_router(asked, answer, view)
 
 
-def not_asked(asked: Asked) -> Problem:
-    """The finding for an address that counts as public, and that the preflight does not ask."""
-    facts = {"names": asked.names, "address": asked.address, "port": HTTP_PORT}
-    return Problem(
-        code="public-port-not-asked",
-        severity=Severity.INFO,
-        explanation=_(
-            "%(names)s leads to %(address)s, which this check does not connect to because it is "
-            "of a special kind, so whether port %(port)d answers there is unknown."
-        )
-        % facts,
-        remedy=(
-            _(
-                "If %(address)s is not the address of this gateway, correct the records of "
-                "%(names)s in the public DNS."
-            )
-            % facts,
-            _("Else go on: the staging test asks it."),
-        ),
-    )
-
-
 def happened(asked: Asked, outcome: Outcome) -> str:
     """What was seen, as a whole sentence."""
-    facts = {"names": asked.names, "address": asked.address, "port": HTTP_PORT}
     sentence = {
         Outcome.REFUSED: _("Port %(port)d of %(address)s (%(names)s) refuses connections."),
         Outcome.CUT_OFF: _("Port %(port)d of %(address)s (%(names)s) hangs up without an answer."),
@@ -82,14 +61,11 @@ def happened(asked: Asked, outcome: Outcome) -> str:
         ),
         Outcome.NO_ROUTE: _("This machine has no route to %(address)s (%(names)s)."),
     }.get(outcome, _("Port %(port)d of %(address)s (%(names)s) does not answer."))
-    return sentence % facts
+    return sentence % asked.facts
 
 
 def _behind_router(asked: Asked, answer: Answer, view: View) -> Problem:
-    code = {
-        Outcome.REFUSED: "public-port-refuses",
-        Outcome.CUT_OFF: "public-port-hangs-up",
-    }.get(answer.outcome, "public-port-unknown")
+    code = _CODES.get(answer.outcome, "public-port-unknown")
     unknown = _(
         "Whether it answers from outside is unknown: many routers do not let a machine reach "
         "itself by the public address."
@@ -125,10 +101,7 @@ def _without_router(asked: Asked, answer: Answer, view: View) -> Problem:
         if view.elsewhere:
             return _published(asked, answer, view)
         return _other_port(asked, answer, surroundings, is_own=is_own)
-    code = {
-        Outcome.REFUSED: "public-port-refuses",
-        Outcome.CUT_OFF: "public-port-hangs-up",
-    }.get(answer.outcome, "public-port-closed")
+    code = _CODES.get(answer.outcome, "public-port-closed")
     second = (
         _(
             "It is an address of this machine, so the cause is here: a local firewall, or a "
@@ -312,5 +285,5 @@ def _no_view(asked: Asked, answer: Answer, view: View) -> Problem:
 
 def _is_served(address: Address, listeners: tuple[ChallengeListener, ...]) -> bool:
     """Whether a challenge process says that it listens there; True where none says anything."""
-    bound = {host for row in listeners for host in binding.parse_hosts(row.addresses)}
-    return not bound or "::" in bound or str(address) in bound
+    bound = [host for row in listeners for host in binding.parse_hosts(row.addresses)]
+    return not bound or binding.covers(bound, address)

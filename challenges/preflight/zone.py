@@ -1,15 +1,19 @@
-"""Steps that say what to type into a zone, with this gateway's own names and addresses."""
+"""Steps that say what to type into a zone, with this gateway's own names and addresses.
+
+Looks at this machine's addresses. Beside the steps, how a sentence writes what the DNS says.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from challenges.domains import registered_domain
 from challenges.preflight import machine
-from challenges.preflight.suffixes import zone_of
-from challenges.preflight.surroundings import Surroundings
+from challenges.preflight.lookups import Lookup
+from challenges.preflight.surroundings import Address, Surroundings
 
 
 def address_record(name: str, surroundings: Surroundings) -> str:
@@ -20,7 +24,7 @@ def address_record(name: str, surroundings: Surroundings) -> str:
         return _(
             "At the company that runs the public DNS of %(zone)s, enter this record: name "
             "%(name)s, type A, value %(value)s (this machine's public IP address)."
-        ) % {"zone": zone_of(name), "name": name, "value": value}
+        ) % {"zone": registered_domain(name), "name": name, "value": value}
     whose = (
         _("the router's public IP address")
         if surroundings.is_behind_router
@@ -29,7 +33,7 @@ def address_record(name: str, surroundings: Surroundings) -> str:
     return _(
         "At the company that runs the public DNS of %(zone)s, enter this record: name %(name)s, "
         "type A, value %(whose)s."
-    ) % {"zone": zone_of(name), "name": name, "whose": whose}
+    ) % {"zone": registered_domain(name), "name": name, "whose": whose}
 
 
 def local_record(name: str) -> str:
@@ -45,14 +49,19 @@ def wait(seconds: int | None) -> str:
     """To wait until the DNS servers have forgotten what they remember."""
     if seconds is None:
         return _("Wait until the DNS servers have seen the change; then try again.")
-    minutes = max(1, -(-seconds // 60))
+    rounded = minutes(seconds)
     return ngettext(
         "After a change wait %(minutes)d minute: so long DNS servers may remember the old answer; "
         "then try again.",
         "After a change wait %(minutes)d minutes: so long DNS servers may remember the old "
         "answer; then try again.",
-        minutes,
-    ) % {"minutes": minutes}
+        rounded,
+    ) % {"minutes": rounded}
+
+
+def minutes(seconds: int) -> int:
+    """Whole minutes that are not shorter."""
+    return max(1, -(-seconds // 60))
 
 
 def names(each: Sequence[str], most: int = 3) -> str:
@@ -65,3 +74,20 @@ def names(each: Sequence[str], most: int = 3) -> str:
     if len(each) > 1:
         return _("%(names)s and %(last)s") % {"names": ", ".join(each[:-1]), "last": each[-1]}
     return ", ".join(each)
+
+
+def written(addresses: Iterable[Address]) -> str:
+    """Addresses in a sentence."""
+    return ", ".join(map(str, addresses))
+
+
+def record_type(address: Address) -> str:
+    """The type of the record that holds the address."""
+    return "A" if address.version == 4 else "AAAA"
+
+
+def said(lookup: Lookup) -> str:
+    """What a name's servers give: addresses, or why there are none."""
+    if lookup.addresses:
+        return written(lookup.addresses)
+    return lookup.failure.value if lookup.failure else _("no address")

@@ -11,7 +11,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from certificates.models import Gateway, Preflight
-from certificates.policy.guidance import EXTERNAL, LAN
+from certificates.policy.guidance_steps import EXTERNAL, LAN
 from challenges.models import NetworkSettings
 from challenges.problems import Problem, Severity
 from gateway_admin.models import Role, User
@@ -114,8 +114,10 @@ def test_the_guidance_follows_a_running_preflight(
     page.goto(GUIDANCE)
     # Only for the page that was loaded: a reload would lose it.
     page.evaluate("window.stayed = true")
-    Preflight.objects.filter(pk=running.pk).update(progress="Asking the public DNS")
-    expect(page.locator("#guidance-news")).to_have_text("Asking the public DNS")
+    Preflight.objects.filter(pk=running.pk).update(
+        step=2, steps=9, progress="Asking the public DNS"
+    )
+    expect(page.locator("#guidance-news")).to_have_text("Step 2 of 9: Asking the public DNS")
     way_in = page.locator("#way-in .tick")
     expect(way_in).to_have_attribute("data-standing", "doubtful")
     Preflight.objects.filter(pk=running.pk).update(
@@ -171,7 +173,15 @@ def test_the_request_is_one_sheet_of_paper(
         for n in range(20)
     ]
     now = timezone.now()
-    look(gateway, started_at=now, taken_at=now, finished_at=now, findings=findings)
+    addresses = {name: ["203.0.113.7", "2001:db8:1:2:3:4:5:6"] for name in gateway.names}
+    look(
+        gateway,
+        started_at=now,
+        taken_at=now,
+        finished_at=now,
+        findings=findings,
+        addresses=addresses,
+    )
     page = open_as(viewer, color_scheme="dark")
     sheets = {}
     for scenario, port in ((LAN, 80), (LAN, 8080), (EXTERNAL, 80), (EXTERNAL, 8080)):

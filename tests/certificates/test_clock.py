@@ -19,8 +19,8 @@ from certificates.models import (
     Pause,
     Trigger,
 )
-from certificates.policy.acme_problems import Scope
 from certificates.policy.issuance import State
+from certificates.policy.refusal import Scope
 from challenges import tokens
 from challenges.models import ChallengeToken
 from challenges.problems import ProblemError

@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from certificates import abandoning, evidence
 from certificates.models import Account, Gateway, Issuance, Order, OrderStatus
-from certificates.policy.acme_problems import CaProblem
+from certificates.policy.acme_document import CaProblem
 from certificates.policy.issuance import Environment, State
 from challenges.models import ChallengeListener, ValidationRequest
 from challenges.preflight import machine
@@ -124,6 +124,12 @@ def test_it_was_watched_only_by_a_process_that_ran_all_the_while(
     assert evidence.of(order.issuance).was_watched is was_watched
 
 
+def test_the_ca_may_still_come_until_an_orders_tokens_are_withdrawn(order: Order) -> None:
+    assert evidence.of(order.issuance).is_open
+    abandoning.withdraw_tokens(order)
+    assert not evidence.of(order.issuance).is_open
+
+
 def test_an_issuance_that_never_answered_a_challenge_has_no_evidence(order: Order) -> None:
     Order.objects.filter(pk=order.pk).update(challenge_tokens=[])
     listen(since=order.created_at - SECOND)
@@ -228,10 +234,11 @@ def test_what_this_machine_asks_itself_is_told_from_what_comes_from_outside(orde
     for address in OWN:
         arrive(TOKEN, address=address)
         arrive(OTHER, address=address, is_known=False)
+    arrive(TOKEN, address="::ffff:127.0.0.1")
     arrive(TOKEN)
     found = evidence.of(order.issuance)
     assert [visit.address for visit in found.arrived] == ["192.0.2.7"]
-    assert len(found.own) == len(OWN)
+    assert len(found.own) == len(OWN) + 1
     assert found.strangers == ()
 
 

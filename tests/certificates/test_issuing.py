@@ -28,9 +28,9 @@ from certificates.models import (
     StageState,
     Trigger,
 )
-from certificates.policy.acme_problems import Scope
 from certificates.policy.issuance import Environment, State
 from certificates.policy.limits import Limit
+from certificates.policy.refusal import Scope
 from challenges.models import ChallengeToken
 from tests.certificates.authority.ca import Reply, Seen, refusal
 from tests.certificates.chains import store_leaf

@@ -24,10 +24,10 @@ from certificates.models import (
     OrderStatus,
     Trigger,
 )
-from certificates.policy.acme_problems import Scope
 from certificates.policy.issuance import Course, Environment, State
 from certificates.policy.limits import Limit
 from certificates.policy.names import identifier_set
+from certificates.policy.refusal import Scope
 from challenges.problems import Problem, Severity
 from tests.certificates.authority.ca import Reply, Seen, refusal
 from tests.certificates.engine import (

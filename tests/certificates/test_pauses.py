@@ -6,7 +6,7 @@ import pytest
 
 from certificates import pauses
 from certificates.models import Pause
-from certificates.policy.acme_problems import Scope
+from certificates.policy.refusal import Scope
 from challenges.problems import Problem, Severity
 from tests.certificates.engine import DAY, HOUR, SECOND
 

@@ -14,10 +14,10 @@ from django.utils import timezone
 
 from certificates import backoffs, directories, disk, pauses, preflighting, readiness
 from certificates.models import Backoff, Directory, Gateway, LimitUse
-from certificates.policy.acme_problems import Scope
 from certificates.policy.issuance import Environment
 from certificates.policy.limits import Limit
 from certificates.policy.names import identifier_set
+from certificates.policy.refusal import Scope
 from challenges.preflight.report import Fact, Report
 from challenges.problems import Problem, Severity
 from tests.certificates.engine import DAY, HOUR

@@ -33,9 +33,9 @@ from certificates.models import (
     StageState,
     Trigger,
 )
-from certificates.policy.acme_problems import Scope
 from certificates.policy.issuance import Course, Environment, State
 from certificates.policy.limits import Limit
+from certificates.policy.refusal import Scope
 from challenges.models import ChallengeToken
 from challenges.problems import Problem, ProblemError, Severity
 from tests.certificates.engine import DAY, HOUR, MINUTE, SmallCas, advanced, ask, use

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections.abc import Sequence
 
 import pytest
 import time_machine
 from django.utils import timezone
+from pytest_django import Settings
 
 from certificates import clock, surroundings
 from certificates.models import Account, Directory, Gateway
@@ -61,6 +63,37 @@ def test_the_accounts_and_the_cas_own_names_of_both_environments_are_known(
         f"{cas.staging.url}/account/0",
         f"{cas.production.url}/account/1",
     )
+
+
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
+OWN_CA = "https://ca.corp.internal/acme/acme/directory"
+
+
+@pytest.mark.parametrize(
+    ("staging", "production", "is_lets_encrypt"),
+    [
+        (STAGING, LETS_ENCRYPT, True),
+        (OWN_CA, OWN_CA, False),
+        (STAGING, OWN_CA, False),
+        (OWN_CA, LETS_ENCRYPT, False),
+        (STAGING, "https://acme.letsencrypt.org.evil.de/", False),
+    ],
+)
+@pytest.mark.parametrize("asked", [tuple(Environment), (Environment.STAGING,), ()])
+@pytest.mark.django_db
+def test_a_ca_of_ones_own_is_one_whether_it_is_asked_this_time_or_not(
+    settings: Settings,
+    staging: str,
+    production: str,
+    is_lets_encrypt: bool,
+    asked: Sequence[Environment],
+) -> None:
+    settings.CONFIGURATION = dataclasses.replace(
+        settings.CONFIGURATION, acme_staging_url=staging, acme_production_url=production
+    )
+    around = surroundings.of(["gw.corp.internal"], asked)
+    assert around.asks_only_lets_encrypt is is_lets_encrypt
 
 
 @pytest.mark.parametrize("jump", JUMPS)

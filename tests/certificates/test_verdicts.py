@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import socket
 
 import pytest
 from django.utils import timezone
 
 from certificates import abandoning, authority, budget, directories, verdicts
 from certificates.models import Gateway, Preflight
-from certificates.policy.acme_problems import CaProblem, Scope
+from certificates.policy.acme_document import CaProblem
 from certificates.policy.evidence import Evidence
 from certificates.policy.issuance import Environment, State
+from certificates.policy.refusal import Scope
 from certificates.policy.verdict import Action
+from challenges.models import ChallengeListener
+from challenges.preflight import advice
 from challenges.problems import Problem, ProblemError, Severity
 from tests.console import make_issuance
 
@@ -151,3 +155,20 @@ def test_the_ca_that_was_not_reached_is_named(
     issuance = make_issuance(gateway, state)
     verdict = verdicts.judge(authority.UnreachableError("no"), issuance, timezone.now())
     assert directories.url_of(environment) in verdict.problem.explanation
+
+
+@pytest.mark.parametrize("is_here_newer", [True, False])
+@pytest.mark.parametrize("runs_here", [True, False])
+def test_the_address_to_forward_to_is_ours_where_a_challenge_process_runs_here_at_all(
+    gateway: Gateway, runs_here: bool, is_here_newer: bool
+) -> None:
+    now = timezone.now()
+    rows = [("elsewhere.lan", not is_here_newer)]
+    rows += [(socket.gethostname(), is_here_newer)] if runs_here else []
+    for host, is_newer in rows:
+        seen_at = now if is_newer else now - datetime.timedelta(seconds=1)
+        ChallengeListener.objects.create(
+            host=host, pid=1, port=8080, wanted_port=8080, started_at=now, seen_at=seen_at
+        )
+    problem = verdicts.explain(CaProblem("connection", "refused"), make_issuance(gateway))
+    assert (advice.this_machine() in " ".join(problem.remedy)) is runs_here

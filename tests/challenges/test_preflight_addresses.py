@@ -129,13 +129,12 @@ def test_a_name_with_no_address_that_a_ca_can_reach(
 def test_a_ca_of_ones_own_may_reach_an_address_inside(
     text: str, code: str, severity: Severity
 ) -> None:
-    around = surroundings(directory_urls=("https://ca.corp.internal/acme/acme/directory",))
+    around = surroundings(asks_only_lets_encrypt=False)
     (problem,) = addresses.judge(lookup(text), around)
     assert (problem.code, problem.severity) == (code, severity)
     is_own = any("your own" in step for step in problem.remedy)
     assert is_own is (severity is Severity.WARNING)
-    around = surroundings(directory_urls=("https://acme-v02.api.letsencrypt.org/directory",))
-    (problem,) = addresses.judge(lookup(text), around)
+    (problem,) = addresses.judge(lookup(text), surroundings(asks_only_lets_encrypt=True))
     assert problem.severity is Severity.ERROR
 
 

@@ -24,8 +24,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from urllib3.exceptions import ProtocolError
 
-from challenges.preflight import asking, clock, directory
-from challenges.preflight.asking import Answer, Outcome, Shown, fetch, outcome_of
+from challenges.preflight import clock, directory, directory_fetching
+from challenges.preflight.directory_fetching import Answer, Shown, fetch
+from challenges.preflight.directory_outcomes import Outcome, outcome_of
 from challenges.preflight.limited import Limit
 from challenges.preflight.report import Fact
 from challenges.problems import Severity
@@ -193,11 +194,23 @@ def test_what_an_https_server_answers_is_judged(
         ("http://ca.test/dir", "", Outcome.NOT_HTTPS),
         ("file:///etc/passwd", "", Outcome.NOT_HTTPS),
         (URL, "socks5://127.0.0.1:9", Outcome.PROXY_UNUSABLE),
+        (URL, "http://[::1:3128", Outcome.PROXY_UNUSABLE),
+        (URL, "http://127.0.0.1:proxy", Outcome.PROXY_UNUSABLE),
         ("https://255.255.255.255/dir", "", Outcome.NO_ROUTE),
     ],
 )
 def test_a_directory_that_cannot_be_asked(url: str, proxy: str, outcome: Outcome) -> None:
     assert fetch(url, None, proxy).outcome is outcome
+
+
+def test_a_proxy_whose_address_makes_no_sense_is_said_and_not_raised() -> None:
+    report = directory.check(
+        surroundings(directory_urls=(URL,), proxies={URL: "http://user:hidden@[::1:3128"})
+    )
+    (found,) = report.findings
+    assert found.code == "directory-proxy-unusable"
+    assert "The proxy ? that is configured for ca.example.de" in found.explanation
+    assert "hidden" not in str(found)
 
 
 def test_a_name_that_nobody_knows_is_told_apart_from_a_resolver_that_is_away() -> None:
@@ -361,7 +374,7 @@ def test_who_inspects_https_behind_a_proxy_is_named_as_well(
 
 
 def test_a_server_that_says_nothing_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("challenges.preflight.asking.SECONDS", 0.3)
+    monkeypatch.setattr("challenges.preflight.directory_fetching.SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}/dir"
         assert fetch(url, None).outcome is Outcome.SILENT
@@ -506,7 +519,9 @@ def test_the_password_of_an_https_proxy_is_never_sent_in_clear() -> None:
         # Neither when the proxy cannot prove who it is, nor by a second look behind it.
         answer = fetch(URL, None, f"https://user:hidden@{address}")
         with Limit(2) as limit:
-            shown = asking._look_without_trust(URL, f"https://user:hidden@{address}", limit)
+            shown = directory_fetching._look_without_trust(
+                URL, f"https://user:hidden@{address}", limit
+            )
     # That it hangs up during the handshake may be a passing trouble.
     assert answer.outcome is Outcome.PROXY_SILENT
     assert shown == (None, "")
@@ -516,7 +531,7 @@ def test_the_password_of_an_https_proxy_is_never_sent_in_clear() -> None:
 
 @pytest.mark.parametrize("is_proxy", [True, False])
 def test_who_drips_is_left_in_time(monkeypatch: pytest.MonkeyPatch, is_proxy: bool) -> None:
-    monkeypatch.setattr(asking, "ALL_SECONDS", 0.5)
+    monkeypatch.setattr(directory_fetching, "ALL_SECONDS", 0.5)
     over = threading.Event()
 
     def drip(peer: socket.socket) -> None:
@@ -538,7 +553,7 @@ def test_who_drips_is_left_in_time(monkeypatch: pytest.MonkeyPatch, is_proxy: bo
 def test_a_body_that_drips_is_left_in_time(
     https: Callable[[Respond], tuple[str, Path]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "ALL_SECONDS", 0.7)
+    monkeypatch.setattr(directory_fetching, "ALL_SECONDS", 0.7)
     over = threading.Event()
 
     def respond(handler: http.server.BaseHTTPRequestHandler) -> None:

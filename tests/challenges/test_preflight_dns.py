@@ -425,7 +425,8 @@ def test_a_hundred_names_are_looked_up_within_seconds(start: StartServers) -> No
             server.set(name, A=RIGHT)
     started = time.monotonic()
     report = check(*servers, names=names)
-    assert time.monotonic() - started < resolving.TRIES[0] * 6
+    # A second or two where nothing else runs; one after the other it would be minutes.
+    assert time.monotonic() - started < 15
     assert report.findings == ()
     assert "97 more" in facts(report)[Fact.DNS_PUBLIC]
 
@@ -441,7 +442,7 @@ def test_a_hundred_names_and_servers_that_fail_in_every_way_end_in_time(
         slow.fail(name, "slow:3")
     started = time.monotonic()
     check(silent, broken, slow, names=names)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 15
 
 
 def test_a_server_found_silent_is_not_asked_for_ever(
@@ -453,5 +454,5 @@ def test_a_server_found_silent_is_not_asked_for_ever(
         server.fail(name, "silent")
     started = time.monotonic()
     assert codes(check(server, names=names)) == ["dns-timeout"]
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 6
     assert len(server.asked) <= resolving.AT_ONCE + resolving.SILENCES_ENOUGH

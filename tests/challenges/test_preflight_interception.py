@@ -6,7 +6,7 @@ import pytest
 
 from challenges.preflight import interception
 from challenges.preflight.report import Established, Fact, Report
-from challenges.preflight.servers import Server
+from challenges.preflight.resolvers import Server
 from challenges.problems import Problem, Severity
 from tests.parts.zones import Fault, ZoneServer
 

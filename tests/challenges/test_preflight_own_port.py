@@ -15,12 +15,13 @@ from django.db import DatabaseError
 
 from challenges import answering, tokens, whereabouts
 from challenges.models import ChallengeListener
-from challenges.preflight import machine, own_port, processes, responder, scenario
-from challenges.preflight.dns import Lookup, Reply
+from challenges.preflight import machine, own_port, own_port_words, processes, scenario
 from challenges.preflight.fetching import PATH, Answer, Outcome
+from challenges.preflight.lookups import Lookup
 from challenges.preflight.machine import Machine
+from challenges.preflight.own_port import Probe
 from challenges.preflight.report import Fact, Report
-from challenges.preflight.responder import Probe
+from challenges.preflight.resolving import Reply
 from challenges.preflight.surroundings import Surroundings
 from challenges.problems import Problem, Severity
 from tests.challenges.conftest import ChallengeProcess
@@ -76,31 +77,41 @@ REFUSED, NOTHING, MUTE = (
 def test_what_our_own_port_answers(
     answer: Answer, known: ChallengeListener | None, code: str, severity: Severity | None
 ) -> None:
-    found = responder.judge(answer, PROBE, known, surroundings())
+    found = own_port.judge(answer, PROBE, known, surroundings())
     assert code_of(found) == code
     assert (found.severity if found else None) == severity
 
 
 def test_the_listeners_own_reason_is_the_explanation() -> None:
     known = listener(error="Port 8080 is already in use by nginx (process 812).", port=None)
-    problem = responder.judge(REFUSED, PROBE, known, surroundings())
+    problem = own_port.judge(REFUSED, PROBE, known, surroundings())
     assert problem is not None
     assert problem.explanation == known.error
 
 
 @pytest.mark.parametrize(
-    ("host", "bound", "address"),
+    ("known", "address"),
     [
-        (HERE, "0.0.0.0,[::]", "127.0.0.1"),
-        (HERE, "[::]", "::1"),
-        (HERE, "192.168.0.10", "192.168.0.10"),
-        (HERE, "", "127.0.0.1"),
-        ("responder", "0.0.0.0,[::]", "responder"),
+        ((), "127.0.0.1"),
+        ((listener(addresses="0.0.0.0,[::]"),), "127.0.0.1"),
+        ((listener(addresses="[::]"),), "::1"),
+        ((listener(addresses="192.168.0.10"),), "192.168.0.10"),
+        ((listener(addresses=""),), "127.0.0.1"),
+        ((listener(host="192.168.0.11"),), "192.168.0.11"),
     ],
 )
-def test_where_our_own_port_is_asked(host: str, bound: str, address: str) -> None:
-    assert responder.address_of(listener(host=host, addresses=bound)) == address
-    assert responder.address_of(None) == "127.0.0.1"
+def test_where_our_own_port_is_asked(
+    known: tuple[ChallengeListener, ...], address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def answer(where: object, *_: object, **__: object) -> Answer:
+        asked.append(where)
+        return OURS
+
+    monkeypatch.setattr(own_port, "fetch", answer)
+    assert check(surroundings(), *known)[0] == []
+    assert asked == [ipaddress.ip_address(address)]
 
 
 class Server:
@@ -151,7 +162,7 @@ def wide() -> Iterator[Server]:
 def check(
     around: Surroundings, *listeners: ChallengeListener, own: Machine = NOBODY
 ) -> tuple[list[str], Report]:
-    report = responder.check(PROBE, listeners, own, around)
+    report = own_port.check(PROBE, listeners, own, around)
     return [problem.code for problem in report.findings], report
 
 
@@ -217,7 +228,7 @@ def test_a_port_of_another_machine_that_is_not_seen_is_no_error_and_shows_no_wor
 def test_a_listeners_row_leads_to_no_address_where_no_other_machine_is(
     facts: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(responder, "fetch", lambda *_, **__: pytest.fail("it was asked"))
+    monkeypatch.setattr(own_port, "fetch", lambda *_, **__: pytest.fail("it was asked"))
     codes, report = check(surroundings(), listener(**facts))
     assert codes == ["challenge-port-not-seen"]
     assert "not asked" in report.findings[0].detail
@@ -314,7 +325,7 @@ def test_a_challenge_service_that_answers_otherwise_is_no_other_program(
     answer: Answer, code: str
 ) -> None:
     for known in (None, listener()):
-        found = responder.judge(answer, PROBE, known, surroundings())
+        found = own_port.judge(answer, PROBE, known, surroundings())
         assert found
         assert (found.code, found.severity) == (code, Severity.ERROR)
 
@@ -326,13 +337,13 @@ def test_a_real_challenge_service_of_another_database_is_told_from_one_without_a
     row = challenges.listener()
     assert row is not None
     around = surroundings(challenge_port=row["port"])
-    with responder.published_probe(NOW) as probe:
+    with own_port.published_probe(NOW) as probe:
         known = listener(port=row["port"], addresses="127.0.0.1")
-        report = responder.check(probe, [known], NOBODY, around)
+        report = own_port.check(probe, [known], NOBODY, around)
         assert [found.code for found in report.findings] == ["challenge-database-differs"]
 
         def is_away() -> bool:
-            (found,) = responder.check(probe, [known], NOBODY, around).findings
+            (found,) = own_port.check(probe, [known], NOBODY, around).findings
             return found.code == "challenge-database-away"
 
         with challenges.without_database():
@@ -369,7 +380,7 @@ def test_a_service_whose_reports_are_late_is_asked_all_the_same(server: Server) 
 
 
 def unreported(around: Surroundings, *silent: ChallengeListener) -> Report:
-    return responder.check(PROBE, (), NOBODY, around, silent)
+    return own_port.check(PROBE, (), NOBODY, around, silent)
 
 
 @pytest.mark.django_db
@@ -408,7 +419,7 @@ def test_a_token_that_cannot_be_withdrawn_costs_nothing_that_was_found(
         raise DatabaseError("the database is locked")
 
     monkeypatch.setattr(tokens, "withdraw", refuse)
-    with responder.published_probe(NOW) as probe:
+    with own_port.published_probe(NOW) as probe:
         assert probe.token
     assert "could not be withdrawn" in caplog.text
 
@@ -416,17 +427,17 @@ def test_a_token_that_cannot_be_withdrawn_costs_nothing_that_was_found(
 def test_all_sentences_about_our_own_port_are_filled_in() -> None:
     known = listener(host="there")
     for problem in (
-        own_port.nobody_there(REFUSED, 8123),
-        own_port.closed(REFUSED, known, 8123),
-        own_port.silent(known, 8123),
-        own_port.of_the_service(answered_by_us(503, answering.AWAY.body), 8123),
-        own_port.of_the_service(answered_by_us(404, answering.NOT_FOUND.body), 8123, "there"),
-        own_port.another_program(REFUSED, 8123),
-        own_port.not_followed(known, 8123),
-        own_port.not_seen(REFUSED, known),
-        own_port.not_on_network([(LOOPBACK, REFUSED)], 8123),
-        own_port.loopback_only([LOOPBACK], 8123, LOOPBACK),
-        own_port.too_slow(8123),
+        own_port_words.nobody_there(REFUSED, 8123),
+        own_port_words.closed(REFUSED, known, 8123),
+        own_port_words.silent(known, 8123),
+        own_port_words.of_the_service(answered_by_us(503, answering.AWAY.body), 8123),
+        own_port_words.of_the_service(answered_by_us(404, answering.NOT_FOUND.body), 8123, "there"),
+        own_port_words.another_program(REFUSED, 8123),
+        own_port_words.not_followed(known, 8123),
+        own_port_words.not_seen(REFUSED, known),
+        own_port_words.not_on_network([(LOOPBACK, REFUSED)], 8123),
+        own_port_words.loopback_only([LOOPBACK], 8123, LOOPBACK),
+        own_port_words.too_slow(8123),
     ):
         assert problem
         assert "%(" not in " ".join((problem.explanation, *problem.remedy))

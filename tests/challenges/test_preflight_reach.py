@@ -8,20 +8,22 @@ import socket
 
 import psutil
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from challenges.models import ChallengeListener
 from challenges.preflight import addresses, machine, reach
 from challenges.preflight.addresses import reachable
+from challenges.preflight.advice import Asked
 from challenges.preflight.classify import Kind, Seen
-from challenges.preflight.dns import Lookup, Reply
 from challenges.preflight.fetching import Answer, Outcome
+from challenges.preflight.lookups import Lookup
+from challenges.preflight.own_port import Probe
 from challenges.preflight.reach import Target
 from challenges.preflight.report import Fact, Report
-from challenges.preflight.responder import Probe
-from challenges.preflight.strangers import Asked, problem
-from challenges.preflight.surroundings import Address, Surroundings
+from challenges.preflight.resolving import Reply
+from challenges.preflight.strangers import problem
+from challenges.preflight.surroundings import Address, Network, Surroundings
 from challenges.problems import Problem, Severity
 from tests.challenges.surroundings import surroundings
 
@@ -278,13 +280,21 @@ def test_what_a_ca_may_ask_and_this_machine_does_not_is_said(address: str, scena
     assert "%(" not in words(found)
 
 
+PLAYED = (ipaddress.ip_network("0.0.0.0/1"),)
+
+
+@pytest.mark.parametrize("networks", [(), PLAYED])
+@settings(deadline=None)
 @given(address=st.ip_addresses())
-def test_no_address_is_passed_over_in_silence(address: Address) -> None:
-    around, found = surroundings(scenario="external"), [lookup(NAME, str(address))]
+def test_no_address_is_passed_over_in_silence(
+    networks: tuple[Network, ...], address: Address
+) -> None:
+    around = surroundings(scenario="external", public_networks=networks)
+    found = [lookup(NAME, str(address))]
     is_unusable = not reachable(found[0], around)
     is_left_out = bool(reach.not_asked(found, around).findings)
     assert [is_unusable, is_left_out, bool(reach.targets(found, around))].count(True) == 1
-    assert bool(addresses.judge(found[0], around))
+    assert networks or addresses.judge(found[0], around)
 
 
 def test_a_sign_in_page_may_be_where_the_port_leads_to() -> None:
@@ -299,8 +309,12 @@ def test_port_80_of_a_network_that_plays_the_public_one_is_left_alone() -> None:
     looked_up = [lookup(NAME, "127.0.0.1")]
     told = surroundings(public_networks=DEMONSTRATION)
     assert reach.targets(looked_up, told) == []
+    (found,) = reach.not_asked(looked_up, told).findings
+    assert found.code == "public-port-not-asked"
+    assert f"{NAME} leads to 127.0.0.1" in found.explanation
     told = dataclasses.replace(told, public_port=8123)
     assert reach.targets(looked_up, told) == [Target(NAME, OWN)]
+    assert reach.not_asked(looked_up, told) == Report()
 
 
 def test_a_hundred_names_are_not_all_asked_but_every_address_is() -> None:
@@ -310,6 +324,11 @@ def test_a_hundred_names_are_not_all_asked_but_every_address_is() -> None:
     assert len(found) == reach.MOST_TARGETS
     assert Target("last.example.de", PUBLIC_6) in found
     assert len(set(found)) == len(found)
+    (said,) = reach.not_asked(many, surroundings()).findings
+    assert (said.code, said.severity) == ("public-port-not-all-asked", Severity.INFO)
+    assert "asked 16 of them at port 80" in said.explanation
+    assert "the other 85" in said.explanation
+    assert reach.not_asked(many[:16], surroundings()) == Report()
 
 
 def test_what_belongs_to_this_machine_is_known_without_binding_it() -> None:

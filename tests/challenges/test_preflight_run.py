@@ -60,8 +60,9 @@ django.setup()
 import socket
 from ipaddress import ip_address, ip_network
 from challenges.preflight import reach
-from challenges.preflight.dns import Lookup, Reply
-from challenges.preflight.responder import Probe
+from challenges.preflight.lookups import Lookup
+from challenges.preflight.resolving import Reply
+from challenges.preflight.own_port import Probe
 from tests.challenges.surroundings import surroundings
 connected = []
 def watch(event, args):

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from challenges.preflight import dns, resolving, servers, split_horizon
+from challenges.preflight import dns, resolvers, resolving, split_horizon
 from challenges.preflight.lookups import Lookup
 from challenges.preflight.report import Fact, Report
 from challenges.preflight.resolving import Failure, Reply
@@ -169,11 +169,11 @@ def test_a_resolver_that_is_a_public_server_is_not_compared_with_itself(
 
 def test_the_machines_own_configuration_is_read_unless_told_otherwise() -> None:
     demonstration = (ipaddress.ip_network("127.0.0.0/8"),)
-    assert servers.system(surroundings(system_resolvers=())) == ()
+    assert resolvers.system(surroundings(system_resolvers=()), ()) == ()
     around = surroundings(system_resolvers=None, public_networks=demonstration)
-    assert servers.system(around) == ()
-    own = servers.system(surroundings(system_resolvers=None))
-    assert len(own) <= servers.MOST_SYSTEM_RESOLVERS
+    assert resolvers.system(around, ()) == ()
+    own = resolvers.system(surroundings(system_resolvers=None), ())
+    assert len(own) <= resolvers.MOST_SYSTEM_RESOLVERS
 
 
 @pytest.mark.parametrize(
@@ -190,4 +190,4 @@ def test_the_machines_own_configuration_is_read_unless_told_otherwise() -> None:
 def test_a_dns_server_is_an_address_with_or_without_a_port(
     server: str, endpoint: tuple[str, int] | None
 ) -> None:
-    assert servers.endpoint_of(server) == endpoint
+    assert resolvers.endpoint_of(server) == endpoint

@@ -154,7 +154,7 @@ def test_silent_and_slow_strangers_delay_nobody_and_are_hung_up_on(port: int) ->
         started = time.monotonic()
         for _ in range(20):
             assert get(port).endswith(AUTHORIZATION.encode())
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 4
         for stranger in strangers:
             assert stranger.recv(100) == b""
         assert time.monotonic() - started < connection.HEAD_DEADLINE + 3
@@ -168,7 +168,7 @@ def test_a_stranger_who_does_not_hang_up_delays_nobody(port: int) -> None:
             stranger.sendall(request)
         started = time.monotonic()
         assert get(port).endswith(AUTHORIZATION.encode())
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 3
 
 
 def test_when_descriptors_run_out_silent_strangers_make_room(

@@ -1,8 +1,9 @@
 """Finds the code of every Problem that the source can make, by reading the source.
 
 A code is a literal, or comes from one by a few plain ways: an argument of a helper, a choice, a
-table, a loop over a table. What comes from an enum or a CA is an f-string, and EXPANSIONS says
-which codes it stands for. Anything else is an error here, so that no code is overlooked.
+table, a loop over a table, a part of a tuple that is unpacked. What comes from an enum or a CA is
+an f-string, and EXPANSIONS says which codes it stands for. Anything else is an error here, so that
+no code is overlooked.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from certificates.policy import acme_kinds, acme_meanings, acme_problems
+from certificates.policy import acme_document, acme_kinds, acme_meanings
 from certificates.policy.health import Part
-from challenges.preflight.asking import Outcome
 from challenges.preflight.classify import Kind as Stranger
+from challenges.preflight.directory_outcomes import Outcome
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGES = ("certificates", "challenges", "gateway_admin")
@@ -25,7 +26,7 @@ EXPANSIONS: dict[str, frozenset[str]] = {
     "acme-*": frozenset(
         f"acme-{slug}"
         for slug in (
-            *(acme_problems.kebab(kind) for kind in acme_meanings.MEANINGS),
+            *(acme_document.kebab(kind) for kind in acme_meanings.MEANINGS),
             *(kind.value for kind in acme_kinds.Kind),
             "unknown",
         )
@@ -113,9 +114,23 @@ def _values(node: ast.expr | None, place: ast.AST, module: Module) -> frozenset[
             return frozenset().union(
                 *(_values(value, place, module) for value in (*known, *asked[1:]))
             )
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=table), attr="get"), args=asked):
+            return frozenset().union(
+                *(_values(value, place, module) for value in (*_table(table, module), *asked[1:]))
+            )
         case ast.Name(id=name) if place in module.around:
             return _values_of_name(name, module.around[place], module)
     raise _unknown(place, module)
+
+
+def _table(name: str, module: Module) -> list[ast.expr]:
+    """The values of a dict that the module itself holds under this name."""
+    for node in module.tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=target)], value=ast.Dict(values=known)):
+                if target == name:
+                    return known
+    raise _unknown(module.tree, module)
 
 
 def _expanded(parts: list[ast.expr], place: ast.AST, module: Module) -> frozenset[str]:
@@ -135,23 +150,42 @@ def _values_of_name(name: str, function: Function, module: Module) -> frozenset[
             (_argument(call, name, position), call) for call in _calls(module.tree, function.name)
         ]
     else:
-        found = list(_bound(name, function))
+        found = list(_bound(name, function, module))
     if not found:
         raise _unknown(function, module)
     return frozenset().union(*(_values(node, place, module) for node, place in found))
 
 
-def _bound(name: str, function: Function) -> Iterator[tuple[ast.expr, ast.AST]]:
+def _bound(name: str, function: Function, module: Module) -> Iterator[tuple[ast.expr, ast.AST]]:
     for node in ast.walk(function):
         match node:
             case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
                 yield value, node
+            case ast.Assign(targets=[ast.Tuple(elts=parts)], value=value):
+                targets = [part.id for part in parts if isinstance(part, ast.Name)]
+                if name in targets:
+                    for unpacked in _tuples(value, len(parts), module):
+                        yield unpacked.elts[targets.index(name)], node
             case ast.For(target=ast.Tuple(elts=names), iter=ast.Tuple(elts=rows)):
                 targets = [part.id for part in names if isinstance(part, ast.Name)]
                 if name in targets:
                     for row in rows:
                         if isinstance(row, ast.Tuple):
                             yield row.elts[targets.index(name)], node
+
+
+def _tuples(value: ast.expr, length: int, module: Module) -> Iterator[ast.Tuple]:
+    """The tuples that are unpacked; of a call all of this length that the module returns."""
+    match value:
+        case ast.Tuple():
+            yield value
+        case ast.IfExp(body=one, orelse=other):
+            yield from (*_tuples(one, length, module), *_tuples(other, length, module))
+        case ast.Call():
+            for node in ast.walk(module.tree):
+                match node:
+                    case ast.Return(value=ast.Tuple(elts=parts) as row) if len(parts) == length:
+                        yield row
 
 
 def _unknown(place: ast.AST, module: Module) -> UnknownCodeError:

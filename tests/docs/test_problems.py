@@ -44,6 +44,12 @@ def test_every_code_is_in_kebab_case() -> None:
         ('problems.Problem("a-b", s)', {"a-b"}),
         ('Problem(code="a" if x else "b")', {"a", "b"}),
         ('def f(x):\n    code = {1: "a", 2: "b"}.get(x, "c")\n    Problem(code)', {"a", "b", "c"}),
+        (
+            'T = {1: "a", 2: "b"}\ndef f(x):\n    code = T.get(x, "c")\n    Problem(code)',
+            {"a", "b", "c"},
+        ),
+        ('def f(x):\n    code, y = ("a", 1) if x else ("b", 2)\n    Problem(code)', {"a", "b"}),
+        ('def f():\n    code, y = g()\n    Problem(code)\ndef g(): return "a", 1', {"a"}),
         ('def f(code): Problem(code=code)\nf("a")\nf(code="b")', {"a", "b"}),
         ('class C:\n    def f(self, code): Problem(code)\n    def g(self): self.f("a")', {"a"}),
         (
@@ -67,6 +73,8 @@ def test_codes_are_found_however_they_are_written(source: str, codes: set[str]) 
         'Problem(code=f"new-{kind}")',
         "def f(code): Problem(code)",
         "def f(): Problem(code)",
+        "def f(): Problem(T.get(1))",
+        "def f():\n    code, y = g()\n    Problem(code)\ndef g(): return x, 1",
         "Problem()",
     ],
 )

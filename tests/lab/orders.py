@@ -13,15 +13,15 @@ from django.utils import timezone
 
 from certificates import abandoning, evidence, verdicts
 from certificates.models import Account, Gateway, Issuance, Order, OrderStatus, Preflight, Trigger
-from certificates.policy.acme_problems import URN, CaProblem
+from certificates.policy.acme_document import URN, CaProblem
 from certificates.policy.evidence import sentence
 from certificates.policy.issuance import Environment, State
 from certificates.policy.names import identifier_set
 from challenges import tokens
 from challenges.models import NetworkSettings, ValidationRequest
 from challenges.preflight.fetching import fetch
+from challenges.preflight.own_port import published_probe
 from challenges.preflight.report import Report
-from challenges.preflight.responder import published_probe
 from gateway_admin.management import documents
 from tests.parts.processes import wait_until
 

@@ -27,7 +27,6 @@ from django.db import connections
 from django.utils import timezone
 
 from certificates import accounts, issuing, milestones, preparing, requesting, store, tasks
-from certificates.domains import registered_domain
 from certificates.models import (
     Account,
     Backoff,
@@ -41,6 +40,7 @@ from certificates.models import (
     Trigger,
 )
 from certificates.policy.names import identifier_set
+from challenges.domains import registered_domain
 from challenges.models import ChallengeListener, ChallengeToken
 from challenges.problems import ProblemError
 

@@ -88,6 +88,29 @@ def test_the_network_alone_needs_no_gateway() -> None:
     assert Event.objects.get().gateway is None
 
 
+@pytest.mark.parametrize(
+    ("wishes", "changed_at"),
+    [
+        (Wishes(network_scenario="external"), NOW),
+        (Wishes(network_scenario="lan"), None),
+        (Wishes(contact_email="a@example.com"), None),
+    ],
+)
+@pytest.mark.usefixtures("gateway")
+def test_when_the_network_last_changed_is_remembered(
+    wishes: Wishes, changed_at: datetime.datetime | None
+) -> None:
+    configure("default", wishes, now=NOW)
+    assert NetworkSettings.load().changed_at == changed_at
+
+
+@pytest.mark.usefixtures("gateway")
+def test_the_first_settings_of_a_network_are_a_change_where_they_are_not_the_defaults() -> None:
+    NetworkSettings.objects.all().delete()
+    configure("default", Wishes(network_scenario="external"), now=NOW)
+    assert NetworkSettings.load().changed_at == NOW
+
+
 def test_one_wrong_value_changes_nothing(gateway: Gateway) -> None:
     wishes = Wishes(hostname="mx.example.com", challenge_port="http", network_scenario="external")
     with pytest.raises(ConfigurationRejected) as refusal:
@@ -212,7 +235,7 @@ def test_a_ca_that_does_not_answer_keeps_nobody_waiting_for_long(
     start = time.monotonic()
     answer = terms.current()
 
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 2.5
     assert answer.url == ""
     assert "could not be asked" in answer.notice
     assert answer.link.startswith("https://letsencrypt.org/")

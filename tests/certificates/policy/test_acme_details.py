@@ -8,15 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from certificates.policy.acme_document import CaProblem, kebab
 from certificates.policy.acme_kinds import Family, Kind, family_of
-from certificates.policy.acme_meanings import MEANINGS, TRY_AGAIN
-from certificates.policy.acme_problems import CaProblem, Surroundings, explain, kebab
+from certificates.policy.acme_meanings import MEANINGS
+from certificates.policy.acme_problems import explain
+from certificates.policy.acme_steps import TRY_AGAIN
+from certificates.policy.acme_words import Values
 from certificates.policy.refusal_meanings import REFUSAL_MEANINGS
 from certificates.policy.validation_details import Reading, read
 from certificates.policy.validation_meanings import VALIDATION_MEANINGS
 
 NAME = "mx.example.org"
-LAN = Surroundings(NAME, 8080, behind_nat=True)
+LAN = Values(NAME, 8080, behind_nat=True)
 TOKEN = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA"
 URL = f"http://{NAME}/.well-known/acme-challenge/{TOKEN}"
 V4, V6 = "5.9.0.1: ", "2a01:4f8::1: "
@@ -588,12 +591,12 @@ def test_a_closed_account_is_no_failed_validation() -> None:
 
 @pytest.mark.parametrize("kind", sorted(Kind))
 def test_every_kind_has_whole_sentences_and_steps(kind: Kind) -> None:
-    meanings = {**VALIDATION_MEANINGS, **REFUSAL_MEANINGS, Kind.PAUSED: MEANINGS["paused"]}
+    meanings = {**VALIDATION_MEANINGS, **REFUSAL_MEANINGS}
     meaning = meanings[kind]
     assert meaning.explanation.endswith(".")
     assert meaning.remedy
     assert kebab(kind.replace("-", "")) == kind.replace("-", "")
-    assert kind.value not in {kebab(name) for name in MEANINGS} - {"paused"}
+    assert kind.value not in {kebab(name) for name in MEANINGS}
 
 
 def test_every_validation_kind_tells_how_far_it_came() -> None:

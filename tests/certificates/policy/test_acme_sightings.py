@@ -9,15 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from certificates.policy.acme_document import CaProblem
 from certificates.policy.acme_kinds import Kind
-from certificates.policy.acme_meanings import MEANINGS, TRY_AGAIN
-from certificates.policy.acme_problems import CaProblem, Surroundings, explain
+from certificates.policy.acme_meanings import MEANINGS
+from certificates.policy.acme_problems import explain
+from certificates.policy.acme_steps import TRY_AGAIN
+from certificates.policy.acme_words import Values
 from certificates.policy.evidence import Evidence, Visit
 from challenges.problems import Problem, Severity
 
 NAME, SECOND = "mx.example.org", "smtp.example.org"
-LAN = Surroundings(NAME, 8080, behind_nat=True, names=(NAME,))
-PUBLIC = Surroundings(NAME, 80, behind_nat=False, names=(NAME,))
+LAN = Values(NAME, 8080, behind_nat=True, names=(NAME,))
+PUBLIC = Values(NAME, 80, behind_nat=False, names=(NAME,))
 BOTH = dataclasses.replace(LAN, names=(NAME, SECOND))
 NOW = datetime.datetime(2026, 11, 23, 12, 0, tzinfo=datetime.UTC)
 URL = f"http://{NAME}/.well-known/acme-challenge/x"
@@ -56,12 +59,12 @@ def explained(
     detail: str,
     evidence: Evidence | None = None,
     *findings: Problem,
-    surroundings: Surroundings = LAN,
+    values: Values = LAN,
     name: str = NAME,
 ) -> Problem:
     is_answer = "Invalid response" in detail
     problem = CaProblem("unauthorized" if is_answer else "connection", detail, identifier=name)
-    return explain(problem, surroundings, evidence, findings)
+    return explain(problem, values, evidence, findings)
 
 
 def has_step(problem: Problem, part: str) -> bool:
@@ -137,7 +140,7 @@ def test_the_way_is_not_to_be_opened_when_it_is_open() -> None:
 
 
 def test_the_device_to_touch_is_that_of_the_scenario() -> None:
-    hosted = explained(TIMEOUT, NOTHING, surroundings=PUBLIC)
+    hosted = explained(TIMEOUT, NOTHING, values=PUBLIC)
     assert "No request reached port 80 of this machine" in hosted.explanation
     assert hosted.remedy[0].startswith("In the firewall, allow TCP port 80")
     assert has_step(hosted, "security group")
@@ -240,17 +243,17 @@ def test_connections_that_were_cut_before_the_answer_are_told() -> None:
 
 def test_requests_for_another_name_do_not_open_the_way_for_this_one() -> None:
     other = Evidence(visits(*PLACES, host=SECOND), (), was_watched=True)
-    seen = explained(TIMEOUT, other, surroundings=BOTH)
+    seen = explained(TIMEOUT, other, values=BOTH)
     assert "3 requests from 3 networks arrived here for other names" in seen.explanation
     assert f"none for {NAME}: its DNS record probably leads elsewhere." in seen.explanation
     assert seen.remedy[0].startswith("At your DNS provider, make the A or CNAME record")
     unwatched = dataclasses.replace(other, was_watched=False)
-    assert explained(TIMEOUT, unwatched, surroundings=BOTH) == explained(TIMEOUT, surroundings=BOTH)
+    assert explained(TIMEOUT, unwatched, values=BOTH) == explained(TIMEOUT, values=BOTH)
 
 
 def test_requests_of_which_nobody_knows_the_name_prove_nothing() -> None:
     hidden = Evidence(visits(*PLACES, host="10.0.0.5"), (), was_watched=True)
-    assert explained(TIMEOUT, hidden, surroundings=BOTH) == explained(TIMEOUT, surroundings=BOTH)
+    assert explained(TIMEOUT, hidden, values=BOTH) == explained(TIMEOUT, values=BOTH)
     assert explained(TIMEOUT, hidden) == explained(TIMEOUT, ANSWERED)
 
 
@@ -275,11 +278,11 @@ def test_the_address_of_a_redirect_is_not_that_of_the_name() -> None:
 
 def test_an_address_that_the_preflight_has_not_seen_is_pointed_out() -> None:
     seen = dataclasses.replace(LAN, addresses=("5.9.0.9",))
-    assert "had another address (5.9.0.9)" in explained(TIMEOUT, surroundings=seen).explanation
+    assert "had another address (5.9.0.9)" in explained(TIMEOUT, values=seen).explanation
     same = dataclasses.replace(LAN, addresses=("5.9.0.9", "5.9.0.1"))
-    assert explained(TIMEOUT, surroundings=same) == explained(TIMEOUT)
+    assert explained(TIMEOUT, values=same) == explained(TIMEOUT)
     redirected = TIMEOUT.replace("http://", "https://")
-    assert "another address" not in explained(redirected, surroundings=seen).explanation
+    assert "another address" not in explained(redirected, values=seen).explanation
 
 
 # What the preflight has found
@@ -328,6 +331,24 @@ def test_the_worst_of_several_findings_is_the_cause() -> None:
     assert worse.explanation in explained(TIMEOUT, NOTHING, worse, CLOSED).explanation
 
 
+@pytest.mark.parametrize(
+    ("code", "severity", "is_believed"),
+    [
+        ("challenge-port-closed", Severity.ERROR, False),
+        ("challenge-listener-down", Severity.ERROR, False),
+        ("challenge-port-closed", Severity.WARNING, True),
+        ("public-port-closed", Severity.ERROR, True),
+    ],
+)
+def test_none_came_is_not_said_where_our_own_port_did_not_answer_the_preflight(
+    code: str, severity: Severity, is_believed: bool
+) -> None:
+    found = Problem(code, severity, "Port 8080 does not answer.", ("Wait.",))
+    said = explained(TIMEOUT, NOTHING, found)
+    assert (said != explained(TIMEOUT, UNWATCHED, found)) is is_believed
+    assert ("nothing from outside" in said.explanation) is is_believed
+
+
 @pytest.mark.parametrize("evidence", [ANSWERED, STRANGERS, UNPUBLISHED])
 def test_a_port_that_looked_closed_from_inside_is_not_the_cause_when_requests_came(
     evidence: Evidence,
@@ -353,8 +374,8 @@ def test_a_stranger_inside_the_network_does_not_show_that_the_way_is_open() -> N
     ],
 )
 def test_a_finding_about_something_else_is_not_the_cause(finding: Problem) -> None:
-    without = explained(TIMEOUT, NOTHING, surroundings=BOTH)
-    assert explained(TIMEOUT, NOTHING, finding, surroundings=BOTH) == without
+    without = explained(TIMEOUT, NOTHING, values=BOTH)
+    assert explained(TIMEOUT, NOTHING, finding, values=BOTH) == without
 
 
 def test_ipv6_is_a_cause_where_the_ca_used_it() -> None:
@@ -365,7 +386,7 @@ def test_ipv6_is_a_cause_where_the_ca_used_it() -> None:
 def test_a_name_that_is_a_part_of_another_one_is_not_that_one() -> None:
     finding = dataclasses.replace(CLOSED, explanation="Port 80 of a.mx.example.org is closed.")
     around = dataclasses.replace(LAN, names=(NAME, "a.mx.example.org"))
-    assert FOUND not in explained(TIMEOUT, None, finding, surroundings=around).explanation
+    assert FOUND not in explained(TIMEOUT, None, finding, values=around).explanation
 
 
 def test_the_dns_is_explained_by_findings_about_the_dns() -> None:
@@ -418,19 +439,19 @@ DETAILS = st.sampled_from(
     DETAILS,
     EVIDENCE,
     FINDINGS,
-    st.sampled_from([LAN, PUBLIC, BOTH, Surroundings(NAME, 8080, behind_nat=True)]),
+    st.sampled_from([LAN, PUBLIC, BOTH, Values(NAME, 8080, behind_nat=True)]),
 )
 def test_nothing_breaks_and_nothing_but_words_changes(
     kind: str,
     detail: str,
     evidence: Evidence | None,
     findings: list[Problem],
-    surroundings: Surroundings,
+    values: Values,
 ) -> None:
     problem = CaProblem(kind, detail, identifier=NAME)
-    plain = explain(problem, surroundings)
-    told = explain(problem, surroundings, evidence, findings)
-    assert told == explain(problem, surroundings, evidence, iter(findings))
+    plain = explain(problem, values)
+    told = explain(problem, values, evidence, findings)
+    assert told == explain(problem, values, evidence, iter(findings))
     assert (told.code, told.retryable, told.detail) == (plain.code, plain.retryable, plain.detail)
     assert told.remedy
     assert len(set(told.remedy)) == len(told.remedy) <= 11

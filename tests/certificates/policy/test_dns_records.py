@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from certificates.policy.dns_records import Record, common_address, is_address, is_public, records
+from certificates.policy.dns_records import (
+    Record,
+    SharedAddress,
+    common_address,
+    ipv6_addresses,
+    is_ipv4,
+    is_public,
+    records,
+)
 
 NAMES = ("mail.example.com", "smtp.example.com")
 
@@ -30,16 +38,33 @@ def test_the_public_address_is_known_where_all_names_agree(
     assert common_address(Record("a.example", each) for each in addresses) == common
 
 
+def test_an_ipv6_address_is_no_value_of_an_a_record() -> None:
+    record = Record("a.example", ("2001:db8::1", "203.0.113.7", "203.0.113.8", "2001:db8::2"))
+    assert record.ipv4 == ("203.0.113.7", "203.0.113.8")
+    assert record.ipv6 == ("2001:db8::1", "2001:db8::2")
+
+
+def test_an_ipv6_address_that_several_names_lead_to_is_said_once() -> None:
+    found = records(NAMES, {NAMES[0]: ["2001:db8::1", "::2"], NAMES[1]: ["::7", "2001:db8::1"]})
+    assert ipv6_addresses(found) == (
+        SharedAddress("2001:db8::1", NAMES),
+        SharedAddress("::2", NAMES[:1]),
+        SharedAddress("::7", NAMES[1:]),
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "address", "public"),
     [
         ("8.8.8.8", True, True),
-        ("2600::1", True, True),
+        ("2600::1", False, False),
         ("192.168.0.10", True, False),
         ("gateway", False, False),
         ("", False, False),
     ],
 )
-def test_names_are_no_addresses(text: str, address: bool, public: bool) -> None:
-    assert is_address(text) is address
+def test_names_and_ipv6_addresses_are_no_ipv4_addresses(
+    text: str, address: bool, public: bool
+) -> None:
+    assert is_ipv4(text) is address
     assert is_public(text) is public

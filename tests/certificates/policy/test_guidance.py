@@ -8,26 +8,32 @@ from pathlib import Path
 
 import pytest
 
+from certificates.policy.acme_kinds import FAMILIES, Kind
 from certificates.policy.guidance import (
+    RULES,
+    Judgement,
+    Seen,
+    Standing,
+    facts_for_the_network_team,
+    findings_for_the_network_team,
+    holds,
+    judge,
+    unplaced,
+)
+from certificates.policy.guidance_steps import (
     BY_CODE,
     CHECKS,
     EXTERNAL,
     LAN,
-    RULES,
     STEPS,
-    Judgement,
-    Seen,
-    Standing,
     Step,
     anchor_of,
-    for_the_network_team,
-    judge,
     step_of,
-    unplaced,
 )
 from challenges.models import NetworkScenario
 from challenges.preflight.report import Fact
 from challenges.problems import Problem, Severity
+from tests.docs.problem_codes import all_codes
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs/problems.md"
 LOOKED_AT = datetime.datetime(2026, 11, 23, 20, tzinfo=datetime.UTC)
@@ -92,6 +98,11 @@ def test_every_code_leads_to_a_step_that_the_scenario_has(beginning: str, scenar
     assert step_of(f"{beginning}x", scenario) in {*STEPS[scenario], *CHECKS}
 
 
+def test_every_beginning_is_that_of_a_code_which_there_is() -> None:
+    codes = all_codes()
+    assert [each for each in BY_CODE if not any(code.startswith(each) for code in codes)] == []
+
+
 @pytest.mark.parametrize(
     ("code", "behind_router", "without"),
     [
@@ -110,6 +121,20 @@ def test_every_code_leads_to_a_step_that_the_scenario_has(beginning: str, scenar
         ("rate-budget-set", Step.ORDERS, Step.ORDERS),
         ("acme-connection", Step.PORT_FORWARDING, Step.FIREWALL),
         ("acme-dns", Step.PUBLIC_DNS, Step.PUBLIC_DNS),
+        ("acme-dns-timeout", Step.PUBLIC_DNS, Step.PUBLIC_DNS),
+        ("acme-caa", Step.CAA, Step.CAA),
+        ("acme-caa-unreadable", Step.CAA, Step.CAA),
+        ("acme-incorrect-response", Step.PORT_FORWARDING, Step.FIREWALL),
+        ("acme-redirect-loop", Step.PORT_FORWARDING, Step.FIREWALL),
+        ("acme-other-account", Step.PORT_FORWARDING, Step.FIREWALL),
+        ("acme-too-many-redirects", Step.PORT_FORWARDING, Step.FIREWALL),
+        ("acme-too-many-names", Step.NAMES, Step.NAMES),
+        ("acme-name-forbidden", Step.NAMES, Step.NAMES),
+        ("acme-limit-domain", Step.ORDERS, Step.ORDERS),
+        ("acme-rate-limited", Step.ORDERS, Step.ORDERS),
+        ("acme-paused", Step.ORDERS, Step.ORDERS),
+        ("acme-busy", Step.ORDERS, Step.ORDERS),
+        ("acme-bad-csr", None, None),
         ("preflight-incomplete", None, None),
         ("worker-down", None, None),
     ],
@@ -119,6 +144,11 @@ def test_a_problem_belongs_to_the_step_that_mends_it(
 ) -> None:
     assert step_of(code, LAN) is behind_router
     assert step_of(code, EXTERNAL) is without
+
+
+@pytest.mark.parametrize("kind", sorted(FAMILIES))
+def test_every_way_in_which_a_validation_can_fail_belongs_to_a_step(kind: Kind) -> None:
+    assert step_of(f"acme-{kind}", LAN) in {Step.PORT_FORWARDING, Step.PUBLIC_DNS, Step.CAA}
 
 
 @pytest.mark.parametrize(
@@ -236,4 +266,29 @@ def test_no_finding_is_lost(scenario: str) -> None:
 
 def test_the_network_team_is_told_first_what_it_can_act_upon() -> None:
     told = [("clock-right", "Clock."), ("port-on-lan", "Port."), ("dns-public", "DNS.")]
-    assert for_the_network_team(told) == ("DNS.", "Port.")
+    assert facts_for_the_network_team(told) == ("DNS.", "Port.")
+
+
+@pytest.mark.parametrize("scenario", [LAN, EXTERNAL])
+def test_the_network_team_is_told_only_of_findings_that_it_can_act_upon(scenario: str) -> None:
+    codes = ["public-port-refuses", "dns-local-differs", "caa-forbids", "challenge-port-taken"]
+    others = ("rate-budget-set", "disk-full", "clock-differs", "hostname-not-public")
+    found = [finding(code) for code in (*others, *codes, "preflight-incomplete")]
+    told = findings_for_the_network_team(found, scenario)
+    assert [problem.code for problem in told] == codes
+
+
+@pytest.mark.parametrize(
+    ("seen_at", "changed_at", "still"),
+    [
+        (LOOKED_AT, None, True),
+        (LOOKED_AT, EARLIER, True),
+        (LOOKED_AT, LOOKED_AT, True),
+        (LOOKED_AT, LATER, False),
+        (None, None, False),
+    ],
+)
+def test_what_was_seen_holds_until_the_network_settings_change(
+    seen_at: datetime.datetime | None, changed_at: datetime.datetime | None, still: bool
+) -> None:
+    assert holds(seen_at, changed_at) is still

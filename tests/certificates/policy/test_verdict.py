@@ -6,7 +6,8 @@ import datetime
 
 import pytest
 
-from certificates.policy.acme_problems import CaProblem, Scope
+from certificates.policy.acme_document import CaProblem
+from certificates.policy.refusal import Scope
 from certificates.policy.verdict import Action, on_refusal
 from challenges.problems import Problem, Severity
 

@@ -62,7 +62,7 @@ def test_what_arrived_is_counted_and_listed(operator: Client, issuance: Issuance
     assert "4 validation requests from 4 networks arrived, all answered." in text
     assert "The 5 requests" in text
     visits = page.context["evidence"].visits
-    assert sorted(row.family for row in visits) == ["IPv4"] * 4 + ["IPv6"]
+    assert sorted(visit.family for visit in visits) == ["IPv4"] * 4 + ["IPv6"]
     assert text.count("known, answered") == 4
     assert "Let&#x27;s Encrypt validation server" in text
 

@@ -11,7 +11,9 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from certificates import deploying, tasks
 from certificates.models import CertificateSource, Event, Gateway, Issuance, Origin, Trigger
-from certificates.policy.acme_problems import CaProblem, Surroundings, explain
+from certificates.policy.acme_document import CaProblem
+from certificates.policy.acme_problems import explain
+from certificates.policy.acme_words import Values
 from certificates.policy.issuance import State
 from challenges.problems import Problem, ProblemError, Severity
 from tests.console import make_certificate, make_issuance
@@ -128,7 +130,7 @@ def test_the_address_at_which_the_ca_ends_a_pause_is_text_and_no_link(
     administrator: Client, gateway: Gateway
 ) -> None:
     said = f"Your account is temporarily prevented from requesting certificates: {UNPAUSE}"
-    around = Surroundings("mail.example.com", 8080, behind_nat=True)
+    around = Values("mail.example.com", 8080, behind_nat=True)
     paused = explain(CaProblem("rateLimited", said, 429), around)
     assert paused.code == "acme-paused"
     make_issuance(gateway, State.FAILED, problem_facts=paused.to_json())

@@ -6,6 +6,7 @@ import datetime
 import html
 import re
 from http import HTTPStatus
+from socket import gethostname
 
 import pytest
 from django.db import connection
@@ -13,11 +14,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from certificates import events
+from certificates.configuring import Wishes, configure
 from certificates.models import Account, Gateway, Order, OrderStatus, Preflight, Stage, StageState
-from certificates.policy.guidance import Judgement, Standing, Step
+from certificates.policy.guidance import Judgement, Standing
+from certificates.policy.guidance_steps import Step
 from certificates.policy.issuance import Environment, State
 from challenges.models import ChallengeListener, NetworkSettings, ValidationRequest
+from challenges.preflight import advice
 from challenges.problems import Problem, Severity
 from tests.console import HTMX, make_gateway, make_issuance
 
@@ -247,24 +250,23 @@ def test_a_staging_test_that_proved_every_name_anew_ticks_the_way_in(
 
 @pytest.mark.usefixtures("network")
 @pytest.mark.parametrize(
-    ("code", "detail", "is_outdated"),
+    ("wishes", "is_outdated"),
     [
-        ("network-settings-changed", "challenge_port: 8080 → 8081", True),
-        ("gateway-changed", "challenge_port: 8080 → 8081", True),
-        ("gateway-changed", "scenario: lan → external", True),
-        ("gateway-changed", "contact_email: – → a@example.com", False),
+        (Wishes(challenge_port="8082"), True),
+        (Wishes(network_scenario="external", challenge_port="8081"), True),
+        (Wishes(contact_email="a@example.com", challenge_port="8081"), False),
     ],
 )
 def test_a_tick_is_gone_when_the_port_or_the_scenario_has_changed(
-    operator: Client, gateway: Gateway, code: str, detail: str, is_outdated: bool
+    operator: Client, gateway: Gateway, wishes: Wishes, is_outdated: bool
 ) -> None:
     preflight(gateway, PUBLIC_DNS, PUBLIC_PORT)
-    events.record(code, "Changed.", gateway=gateway, detail=detail)
+    configure("default", wishes, now=timezone.now())
     page = operator.get(PAGE)
 
     assert page.context["guidance"].is_outdated is is_outdated
-    expected = Standing.UNVERIFIED if is_outdated else Standing.VERIFIED
-    assert standing_of(operator, Step.PORT_FORWARDING) is expected
+    standings = {each.step.anchor: each.standing for each in page.context["steps"]}
+    assert standings["way-in"] is (Standing.UNVERIFIED if is_outdated else Standing.VERIFIED)
     said = "have changed since the last preflight check" in page.content.decode()
     assert said is is_outdated
 
@@ -277,11 +279,45 @@ def test_a_preflight_of_other_names_ticks_nothing(operator: Client, gateway: Gat
 
 
 @pytest.mark.usefixtures("network")
+def test_the_same_names_in_another_order_are_no_other_names(
+    operator: Client, gateway: Gateway
+) -> None:
+    gateway.additional_hostnames = ["smtp.example.com"]
+    gateway.save()
+    preflight(gateway, PUBLIC_DNS, names=[*reversed(gateway.names), gateway.hostname])
+    assert standing_of(operator, Step.PUBLIC_DNS) is Standing.VERIFIED
+    assert "have been changed since" not in words(operator, "/gateways/default/")
+
+    gateway.additional_hostnames = []
+    gateway.save()
+    assert standing_of(operator, Step.PUBLIC_DNS) is Standing.UNVERIFIED
+    assert "have been changed since" in words(operator, "/gateways/default/")
+
+
+@pytest.mark.usefixtures("network")
 def test_the_other_scenario_is_shown_without_ticks(operator: Client, gateway: Gateway) -> None:
     preflight(gateway, PUBLIC_DNS)
     page = operator.get(f"{PAGE}?scenario=external").content.decode()
     assert "data-standing" not in page
     assert "This is the other scenario" in page
+
+
+@pytest.mark.usefixtures("network")
+def test_nothing_was_looked_at_for_the_other_scenario(operator: Client, gateway: Gateway) -> None:
+    preflight(gateway, PUBLIC_DNS)
+    assert operator.get(PAGE).context["guidance"].last
+    assert operator.get(f"{PAGE}?scenario=external").context["guidance"].last is None
+
+
+@pytest.mark.usefixtures("network")
+def test_the_request_is_for_the_configured_scenario_whatever_the_address_asks_for(
+    operator: Client, gateway: Gateway
+) -> None:
+    preflight(gateway, PUBLIC_DNS, findings=(REFUSES,))
+    text = words(operator, f"{REQUEST}?scenario=external")
+    assert "Port forwarding rule on the router" in text
+    assert "refuses connections." in text
+    assert "nothing to report" not in text
 
 
 @pytest.mark.usefixtures("network")
@@ -310,11 +346,12 @@ def test_while_a_preflight_runs_the_steps_fetch_themselves_again(
     assert standing_of(operator, Step.PUBLIC_DNS) is Standing.VERIFIED
     assert "<html" not in part.content.decode()
     assert 'hx-swap-oob="innerHTML:#guidance-news"' in part.content.decode()
-    again = operator.get(PAGE, {"seen": part.context["sight"]}, headers=HTMX)
+    seen = {"seen": part.context["guidance"].running.sight}
+    again = operator.get(PAGE, seen, headers=HTMX)
     assert "hx-swap-oob" not in again.content.decode()
 
     Preflight.objects.filter(pk=running.pk).update(finished_at=timezone.now())
-    ended = operator.get(PAGE, {"seen": part.context["sight"]}, headers=HTMX).content.decode()
+    ended = operator.get(PAGE, seen, headers=HTMX).content.decode()
     assert "hx-trigger" not in ended
     assert "The preflight has ended" in ended
 
@@ -437,7 +474,7 @@ def test_the_request_says_when_nothing_was_measured(operator: Client, gateway: G
     preflight(gateway, PUBLIC_DNS, names=["old.example.com"])
     assert "nothing has been measured with the present ones yet" in words(operator, REQUEST)
     preflight(gateway)
-    assert "nothing to report." in words(operator, REQUEST)
+    assert "nothing to report about router, firewall and DNS." in words(operator, REQUEST)
 
 
 @pytest.mark.usefixtures("network")
@@ -471,6 +508,79 @@ def test_the_request_tells_what_came_to_the_challenge_port(
     assert len(captured) <= 12, "\n".join(q["sql"][:150] for q in captured)
     assert "Requests that came to the challenge port" in text
     assert "2 validation requests from 2 networks arrived" in text
+
+
+@pytest.mark.usefixtures("network")
+def test_the_request_says_nothing_of_visits_while_no_ca_was_asked_to_validate(
+    operator: Client, gateway: Gateway
+) -> None:
+    at = timezone.now() - MINUTE
+    issuance = make_issuance(gateway, State.FAILED)
+    Stage.objects.create(
+        issuance=issuance,
+        stage=State.STAGING_TEST.value,
+        state=StageState.FAILED,
+        started_at=at,
+        finished_at=at,
+    )
+    order = Order.objects.create(
+        issuance=issuance,
+        account=Account.objects.create(directory_url="https://ca.example/dir"),
+        environment=Environment.STAGING.value,
+    )
+    assert "Requests that came" not in words(operator, REQUEST)
+    Order.objects.filter(pk=order.pk).update(challenge_tokens=["token"])
+    assert "Requests that came" in words(operator, REQUEST)
+
+
+@pytest.mark.usefixtures("network")
+def test_an_ipv6_address_stands_in_a_row_for_aaaa_records_alone(
+    operator: Client, gateway: Gateway
+) -> None:
+    gateway.additional_hostnames = ["smtp.example.com"]
+    gateway.save()
+    addresses = {
+        "mail.example.com": ["2600:1f14::7", "203.0.113.7"],
+        "smtp.example.com": ["203.0.113.8"],
+    }
+    preflight(gateway, addresses=addresses)
+    row = r'class="name">(\S+)</th> <td[^>]*>(\w+)</td> <td[^>]*>([^<]*)</td>'
+    assert re.findall(row, words(operator, REQUEST)) == [
+        ("mail.example.com", "A", "203.0.113.7"),
+        ("smtp.example.com", "A", "203.0.113.8"),
+        ("mail.example.com", "AAAA", "now 2600:1f14::7"),
+    ]
+    preflight(gateway, ago=MINUTE, addresses={name: ["2600:1f14::7"] for name in gateway.names})
+    assert 'all of these names</th> <td data-label="Type">AAAA</td>' in words(operator, REQUEST)
+
+
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize("is_here_newer", [True, False])
+def test_the_machine_that_is_named_does_not_depend_on_who_reported_last(
+    operator: Client, is_here_newer: bool
+) -> None:
+    now = timezone.now()
+    for host, is_newer in (("elsewhere.lan", not is_here_newer), (gethostname(), is_here_newer)):
+        ChallengeListener.objects.create(
+            host=host,
+            pid=1,
+            port=8081,
+            wanted_port=8081,
+            started_at=now,
+            seen_at=now if is_newer else now - datetime.timedelta(seconds=1),
+        )
+    assert operator.get(PAGE).context["machine"] == advice.this_machine()
+
+
+@pytest.mark.usefixtures("network")
+def test_the_request_leaves_out_what_the_network_team_cannot_mend(
+    operator: Client, gateway: Gateway
+) -> None:
+    full = Problem("disk-full", Severity.ERROR, "The data directory is full.")
+    preflight(gateway, findings=(full, REFUSES))
+    text = words(operator, REQUEST)
+    assert "refuses connections." in text
+    assert "The data directory is full." not in text
 
 
 @pytest.mark.usefixtures("network")

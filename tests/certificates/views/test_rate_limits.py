@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from certificates import clock, directories, pauses
 from certificates.models import Gateway, Issuance, LimitUse
-from certificates.policy.acme_problems import Scope
 from certificates.policy.issuance import Environment, State
 from certificates.policy.limits import Limit
 from certificates.policy.names import identifier_set
+from certificates.policy.refusal import Scope
 from tests.certificates.views.test_gateway_page import ISSUE, PAGE, PROBLEM
 from tests.console import make_certificate, make_issuance
 

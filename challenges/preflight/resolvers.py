@@ -31,13 +31,13 @@ def public(surroundings: Surroundings) -> tuple[Server, ...]:
     return _servers(surroundings.dns_servers)
 
 
-def system(surroundings: Surroundings) -> tuple[Server, ...]:
-    """The resolvers of this machine, none when they are the public ones themselves."""
+def system(surroundings: Surroundings, public: Sequence[Server]) -> tuple[Server, ...]:
+    """The resolvers of this machine, without those that are ``public`` ones themselves."""
     shown = surroundings.system_resolvers
     if shown is None:
-        # In a demonstration the machine's own resolver knows nothing of its names.
-        shown = () if surroundings.public_networks else _configured()
-    asked_already = {(server.address, server.port) for server in public(surroundings)}
+        # Of an internet that is played here the machine's own resolver knows nothing.
+        shown = () if surroundings.plays_the_internet else _configured()
+    asked_already = {(server.address, server.port) for server in public}
     return tuple(
         server
         for server in _servers(shown[:MOST_SYSTEM_RESOLVERS])

@@ -1,4 +1,4 @@
-"""What the public DNS servers only remember: the names' own servers say otherwise by now. Pure.
+"""What the public DNS servers only remember: the names' own servers say otherwise by now.
 
 Pressed once before a record is made and once after it, a preflight has itself taught the public
 servers that there is none.
@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from challenges.domains import registered_domain
 from challenges.preflight import addresses, zone
 from challenges.preflight.caa_findings import Said
 from challenges.preflight.found import CaaReplies
 from challenges.preflight.lookups import Lookup
-from challenges.preflight.resolving import Reply
-from challenges.preflight.suffixes import zone_of
+from challenges.preflight.resolving import ADDRESS_KINDS, Reply
 from challenges.preflight.surroundings import Surroundings
 from challenges.problems import Problem, Severity
 
@@ -31,7 +31,6 @@ CODES = frozenset(
         "address-reserved",
     }
 )
-_KINDS = frozenset({"A", "AAAA"})
 OwnReplies = Mapping[tuple[str, str], Sequence[Reply]]
 
 
@@ -41,13 +40,15 @@ def judge(public: Lookup, own: OwnReplies, surroundings: Surroundings) -> Lookup
     usable = [view for view in there.views if addresses.reachable(view, surroundings)]
     if usable:
         return Lookup(public.name, tuple(reply for view in usable for reply in view.replies))
-    is_whole = {reply.kind for reply in there.replies} == _KINDS
+    is_whole = {reply.kind for reply in there.replies} == set(ADDRESS_KINDS)
     return there if is_whole and _gist(there) != _gist(public) else public
 
 
 def own_lookup(name: str, own: OwnReplies) -> Lookup:
     """What the name's own servers say of its addresses."""
-    return Lookup(name, (*own.get((name, "A"), ()), *own.get((name, "AAAA"), ())))
+    return Lookup(
+        name, tuple(reply for kind in ADDRESS_KINDS for reply in own.get((name, kind), ()))
+    )
 
 
 def _gist(lookup: Lookup) -> tuple[object, ...]:
@@ -70,9 +71,9 @@ def old_address(public: Lookup, new: Lookup, all_own: Lookup) -> Problem:
     facts = {
         "name": public.name,
         "own": zone.names(_servers(new)),
-        "addresses": ", ".join(map(str, new.addresses)),
+        "addresses": zone.written(new.addresses),
         "servers": zone.names(_servers(public)),
-        "old": _old(public),
+        "old": zone.said(public),
     }
     steps = [
         _(
@@ -85,7 +86,7 @@ def old_address(public: Lookup, new: Lookup, all_own: Lookup) -> Problem:
         steps[0] = _(
             "Let all name servers of %(zone)s have the same records: %(late)s still gives the old "
             "answer, and Let's Encrypt asks any of them."
-        ) % {"zone": zone_of(public.name), "late": zone.names(late)}
+        ) % {"zone": registered_domain(public.name), "late": zone.names(late)}
     return Problem(
         code="dns-old-answer",
         severity=Severity.WARNING,
@@ -131,16 +132,10 @@ def _servers(lookup: Lookup) -> list[str]:
     return [view.server for view in lookup.views if view.is_known]
 
 
-def _old(lookup: Lookup) -> str:
-    if lookup.addresses:
-        return ", ".join(map(str, lookup.addresses))
-    return lookup.failure.value if lookup.failure else _("no address")
-
-
 def _wait(seconds: int | None) -> str:
     if seconds is None:
         return _("Others may see the old answer for some time yet.")
-    minutes = max(1, -(-seconds // 60))
+    minutes = zone.minutes(seconds)
     return ngettext(
         "Others may see the old answer for up to %(minutes)d more minute.",
         "Others may see the old answer for up to %(minutes)d more minutes.",

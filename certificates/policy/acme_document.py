@@ -1,9 +1,11 @@
-"""A CA's problem document (RFC 8555 §6.7), and how its hostile texts are made fit to be shown."""
+"""A CA's problem document (RFC 8555 §6.7), and how what it says is quoted and named."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
+
+from challenges.problems import legible
 
 URN = "urn:ietf:params:acme:error:"
 LONGEST_QUOTE = 20_000
@@ -46,18 +48,6 @@ def quote(problem: CaProblem) -> str:
         f"{sub.identifier or 'subproblem'}: {sub.type}: {sub.detail}" for sub in problem.subproblems
     )
     return legible("\n".join(lines), LONGEST_QUOTE)
-
-
-def legible(text: str, longest: int) -> str:
-    """Hostile text as it can be stored, printed and shown: no control characters but line breaks.
-
-    What is replaced includes lone surrogates and zero bytes, which databases refuse, and the
-    characters that turn the direction of writing.
-    """
-    return "".join(
-        character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}"
-        for character in text[:longest]
-    )
 
 
 def sentence_of(text: str) -> str:

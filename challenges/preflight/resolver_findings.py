@@ -1,4 +1,4 @@
-"""What is wrong with the public DNS servers themselves, or with the way to them. Pure."""
+"""What is wrong with the public DNS servers themselves, or with the way to them. Asks nobody."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 from django.utils.translation import gettext as _
 
+from challenges.domains import registered_domain
 from challenges.preflight import zone
 from challenges.preflight.lookups import Lookup
 from challenges.preflight.resolving import Failure
-from challenges.preflight.suffixes import zone_of
 from challenges.preflight.surroundings import Surroundings
 from challenges.problems import Problem, Severity
 
@@ -22,11 +22,11 @@ def check(lookups: Sequence[Lookup], surroundings: Surroundings) -> list[Problem
     problems = []
     mute = [server for server in asked if server not in useful]
     severity = Severity.INFO if useful else Severity.WARNING
-    for make, failures in _SERVER_FAULTS:
+    for failure, make in _SERVER_FAULTS.items():
         servers = [
             server
             for server in mute
-            if _failure_of([view for view in views if view.server == server]) in failures
+            if _failure_of([view for view in views if view.server == server]) is failure
         ]
         if servers:
             details = [view.detail for view in views if view.server in servers]
@@ -88,13 +88,11 @@ def _odd(servers: Sequence[str], severity: Severity, detail: str) -> Problem:
     )
 
 
-_SERVER_FAULTS: tuple[
-    tuple[Callable[[Sequence[str], Severity, str], Problem], frozenset[Failure]], ...
-] = (
-    (_silent, frozenset({Failure.SILENCE})),
-    (_refusing, frozenset({Failure.REFUSED})),
-    (_odd, frozenset({Failure.ODD})),
-)
+_SERVER_FAULTS: dict[Failure, Callable[[Sequence[str], Severity, str], Problem]] = {
+    Failure.SILENCE: _silent,
+    Failure.REFUSED: _refusing,
+    Failure.ODD: _odd,
+}
 
 
 def _slow(lookups: Sequence[Lookup]) -> Problem:
@@ -106,7 +104,7 @@ def _slow(lookups: Sequence[Lookup]) -> Problem:
         % {"names": zone.names(each)},
         remedy=(
             _("Check that the name servers of %(zones)s can be reached from the internet.")
-            % {"zones": zone.names(list(dict.fromkeys(map(zone_of, each))))},
+            % {"zones": zone.names(list(dict.fromkeys(map(registered_domain, each))))},
             _("Try again: what was too slow once is often remembered the next time."),
         ),
         detail="\n".join(lookup.detail for lookup in lookups[:10]),

@@ -10,11 +10,11 @@ import dataclasses
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from challenges.domains import is_suffix
 from challenges.preflight import caa, permitted
 from challenges.preflight.addresses import Kind, kind_of
-from challenges.preflight.resolving import Failure, Question, Reply, ask
-from challenges.preflight.servers import Server
-from challenges.preflight.suffixes import is_suffix
+from challenges.preflight.resolvers import Server
+from challenges.preflight.resolving import ADDRESS_KINDS, Failure, Question, Reply, ask
 from challenges.preflight.surroundings import Surroundings
 
 SECONDS = 2.5  # all together
@@ -23,7 +23,6 @@ _PUBLIC_ROUND, _OWN_ROUND = 0.9, 1.3  # seconds at most for one round of questio
 MOST_NAMES = 20
 _MOST_HOSTS = 4  # of one domain
 _MOST_HOPS = 4  # from alias to alias, as far as these lead into other domains
-_ADDRESS_KINDS = ("A", "AAAA")
 
 Wanted = tuple[str, str]  # a name and a type of record
 
@@ -118,7 +117,7 @@ def _domains(
     hosts = _hosts(names, public, deadline)
     all_hosts = dict.fromkeys(host for _apex, group in hosts.values() for host in group)
     answered = _ask(
-        (Question(s, host, kind) for host in all_hosts for kind in _ADDRESS_KINDS for s in public),
+        (Question(s, host, kind) for host in all_hosts for kind in ADDRESS_KINDS for s in public),
         _PUBLIC_ROUND,
         deadline,
     )

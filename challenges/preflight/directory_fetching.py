@@ -9,12 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import enum
-import errno
-import http.client
 import json
 import re
-import socket
 import ssl
 from collections.abc import Iterator
 from datetime import datetime
@@ -26,9 +22,11 @@ import certifi
 import urllib3
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from urllib3.exceptions import ConnectTimeoutError, ProxyError, ReadTimeoutError
+from urllib3.exceptions import ProxyError
 
+from challenges.preflight.directory_outcomes import Outcome, causes_of, outcome_of
 from challenges.preflight.limited import Limit, LimitedConnection, LimitedContext, LimitedPool
+from challenges.problems import legible
 
 SECONDS = 5.0  # for each step: connecting, and waiting for an answer
 ALL_SECONDS = 9.0  # for all steps together, the second look among them
@@ -36,36 +34,6 @@ MOST_BYTES = 64 * 1024
 _NEEDED = frozenset({"newNonce", "newAccount", "newOrder"})
 _HEADERS = {"User-Agent": "gateway-admin (preflight)", "Accept-Encoding": "identity"}
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3}[^'\")]*)")
-# X509_V_ERR_CERT_NOT_YET_VALID, _HAS_EXPIRED and _HOSTNAME_MISMATCH of OpenSSL's x509_vfy.h.
-_TIME_ERRORS = frozenset({9, 10})
-_NAME_ERROR = 62
-# What a resolver says for certain; -5 and -9 are glibc's EAI_NODATA and EAI_ADDRFAMILY, which
-# Python does not name everywhere. All the rest, as EAI_AGAIN, may be over in a moment.
-_UNKNOWN_NAME = frozenset({socket.EAI_NONAME, -5, -9})
-
-
-class Outcome(enum.Enum):
-    """What came of asking for a directory. The values are the ends of the findings' codes."""
-
-    FOUND = "found"
-    NOT_HTTPS = "not-https"
-    NAME_UNKNOWN = "name-unknown"
-    NAME_UNANSWERED = "name-unanswered"
-    REFUSED = "refused"
-    CUT_OFF = "cut-off"
-    NO_ROUTE = "no-route"
-    SILENT = "silent"
-    PROXY_UNUSABLE = "proxy-unusable"
-    PROXY_UNREACHABLE = "proxy-unreachable"
-    PROXY_SILENT = "proxy-silent"
-    PROXY_REFUSES = "proxy-refuses"
-    NOT_TRUSTED = "not-trusted"
-    OTHER_SERVER = "other-server"
-    CERTIFICATE_TIME = "certificate-time"
-    TLS_FAILED = "tls-failed"
-    BUNDLE_UNREADABLE = "bundle-unreadable"
-    STATUS = "status"
-    NOT_A_DIRECTORY = "not-a-directory"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +61,7 @@ def fetch(url: str, ca_bundle: Path | None, proxy: str = "") -> Answer:
     """GET the directory. Never raises for what the network or the server does."""
     if not url.startswith("https://"):
         return Answer(Outcome.NOT_HTTPS)
-    if proxy and urlsplit(_with_scheme(proxy)).scheme not in {"http", "https"}:
+    if proxy and not _is_usable(proxy):
         return Answer(Outcome.PROXY_UNUSABLE)
     try:
         context = _trusting(ca_bundle)
@@ -143,6 +111,15 @@ def _credentials(proxy: str) -> dict[str, str]:
     return dict(urllib3.make_headers(proxy_basic_auth=f"{user}:{password}")) if user else {}
 
 
+def _is_usable(proxy: str) -> bool:
+    try:
+        parts = urlsplit(_with_scheme(proxy))
+        _port = parts.port  # a word instead of a number is found out only here
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"}
+
+
 def _with_scheme(proxy: str) -> str:
     return proxy if "://" in proxy else f"http://{proxy}"
 
@@ -182,7 +159,7 @@ def _too_slow(error: Exception | None = None) -> Answer:
 
 def _failed(error: Exception, url: str, proxy: str, limit: Limit) -> Answer:
     detail = f"{type(error).__name__}: {error}"[:500]
-    causes = list(_causes(error))
+    causes = causes_of(error)
     if tunnel := _TUNNEL.search(" ".join(str(cause) for cause in causes)):
         return Answer(Outcome.PROXY_REFUSES, detail=detail, status=tunnel[1].strip())
     outcome = outcome_of(error)
@@ -195,55 +172,6 @@ def _failed(error: Exception, url: str, proxy: str, limit: Limit) -> Answer:
         return Answer(outcome, detail=detail)
     shown, date = _look_without_trust(url, proxy, limit)
     return Answer(outcome, date, detail, shown=shown)
-
-
-def outcome_of(error: Exception) -> Outcome:
-    """What an error of a direct connection means, by the innermost cause that says anything."""
-    found = (_outcome(cause) for cause in _causes(error))
-    return next((outcome for outcome in found if outcome), Outcome.SILENT)
-
-
-def _outcome(cause: BaseException) -> Outcome | None:
-    match cause:
-        case socket.gaierror():
-            is_certain = cause.errno in _UNKNOWN_NAME
-            return Outcome.NAME_UNKNOWN if is_certain else Outcome.NAME_UNANSWERED
-        case ssl.SSLCertVerificationError():
-            return _of_certificate(cause)
-        case TimeoutError() | ConnectTimeoutError() | ReadTimeoutError():
-            return Outcome.SILENT
-        # Both are TLS errors, too, but what ends in the middle is not wrong by itself.
-        case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | http.client.IncompleteRead():
-            return Outcome.CUT_OFF
-        case ssl.SSLError():
-            return Outcome.TLS_FAILED
-        case ConnectionRefusedError():
-            return Outcome.REFUSED
-        case ConnectionError():
-            return Outcome.CUT_OFF
-        case OSError() if cause.errno in {errno.ENETUNREACH, errno.EHOSTUNREACH}:
-            return Outcome.NO_ROUTE
-    return None
-
-
-def _of_certificate(error: ssl.SSLCertVerificationError) -> Outcome:
-    if error.verify_code in _TIME_ERRORS:
-        return Outcome.CERTIFICATE_TIME
-    return Outcome.OTHER_SERVER if error.verify_code == _NAME_ERROR else Outcome.NOT_TRUSTED
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that it wraps, innermost first; each library keeps it elsewhere."""
-    seen: list[BaseException] = []
-    waiting = [error]
-    while waiting:
-        one = waiting.pop()
-        if one in seen:
-            continue
-        seen.append(one)
-        inner = (*one.args, getattr(one, "reason", None), one.__cause__, one.__context__)
-        waiting += [cause for cause in inner if isinstance(cause, BaseException)]
-    return reversed(seen)
 
 
 def _look_without_trust(url: str, proxy: str, limit: Limit) -> tuple[Shown | None, str]:
@@ -299,11 +227,10 @@ def _describe(certificate: bytes) -> Shown:
 
 
 def _called(name: x509.Name) -> str:
-    """The organisation and the common name, as far as there are any; printable."""
+    """The organisation and the common name, as far as there are any; on one line."""
     parts = [
         str(attribute.value)
         for kind in (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME)
         for attribute in name.get_attributes_for_oid(kind)[:1]
     ]
-    text = " ".join("".join(letter for letter in part if letter.isprintable()) for part in parts)
-    return text[:100] or "?"
+    return legible(" ".join(" ".join(parts).split()), 100) or "?"

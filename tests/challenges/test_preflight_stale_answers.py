@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
-from challenges.preflight import dns, own_servers, resolving
+from challenges.preflight import aliases, authoritative, dns, interception, resolving
 from challenges.preflight.lookups import Lookup
 from challenges.preflight.report import Fact, Report
 from challenges.problems import Severity
@@ -51,7 +52,7 @@ class Internet:
 @pytest.fixture
 def internet(monkeypatch: pytest.MonkeyPatch) -> Iterator[Internet]:
     port = free_port()
-    monkeypatch.setattr(own_servers, "PORT", port)
+    monkeypatch.setattr(authoritative, "PORT", port)
     with ExitStack() as stack:
         yield Internet(stack, port)
 
@@ -206,7 +207,7 @@ def test_an_own_server_that_is_silent_holds_up_nothing(internet: Internet) -> No
     started = time.monotonic()
     report, _lookups = internet.check()
     assert found(report) == [("dns-old-answer", Severity.WARNING)]
-    assert time.monotonic() - started < own_servers.SECONDS + 1
+    assert time.monotonic() - started < authoritative.SECONDS + 1
 
 
 def test_caa_records_that_are_only_remembered_are_no_error(internet: Internet) -> None:
@@ -248,3 +249,22 @@ def test_one_name_that_is_only_remembered_hides_no_other(internet: Internet) -> 
     ]
     assert [bool(lookup.addresses) for lookup in lookups] == [True, True, False]
     assert Fact.DNS_PUBLIC not in {known.fact for known in report.established}
+
+
+def test_a_name_that_is_slow_to_fail_takes_no_other_ones_second_opinion(
+    internet: Internet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dns, "SECONDS", authoritative.SECONDS + interception.SECONDS + 0.8)
+    (own,) = internet.own()
+    own.set(NAME, A=RIGHT)
+    chain = [f"slow{number}.shop.de" for number in range(aliases.MOST + 2)]
+    for name, target in itertools.pairwise(chain):
+        internet.public.set(name, CNAME=target)
+        internet.public.fail(name, Fault.SERVFAIL)
+        internet.public.fail(name, f"{Fault.SLOW}0.5", kind="CNAME")
+    report, (_slow, lookup) = internet.check(chain[0], NAME)
+    assert found(report) == [
+        ("dns-old-answer", Severity.WARNING),
+        ("dns-server-failure", Severity.ERROR),
+    ]
+    assert [str(address) for address in lookup.addresses] == [RIGHT]
