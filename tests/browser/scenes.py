@@ -92,26 +92,31 @@ class Scene:
     paths: tuple[str, ...]
 
 
-COMMON = (
+# What is shown depends on what is stored …
+LISTS = (
     "/",
     "/gateways/",
-    "/gateways/add/",
     "/settings/network/",
     "/guidance/",
     "/certificates/",
-    "/certificates/import/",
     "/warnings/",
     "/log/",
     "/users/",
+)
+# … and here it does not.
+FORMS = (
+    "/gateways/add/",
+    "/certificates/import/",
     "/users/add/",
     "/users/me/password/",
     "/nowhere/",
 )
+COMMON = LISTS + FORMS
 
 
 def empty() -> Scene:
     """A console that was claimed a moment ago."""
-    return Scene(_administrator("anna.becker"), COMMON)
+    return Scene(_administrator("anna.becker"), LISTS)
 
 
 def ordinary() -> Scene:
@@ -178,9 +183,11 @@ def held_back() -> Scene:
     rehearsing = _gateway("rehearsing", "mail.example.info", [])
     _in_use(rehearsing, days_left=60)
     running = _rehearsal(rehearsing, State.STAGING_TEST)
-    rows = (gateway, stopped, waiting, rehearsing, certificate, failed, late, running)
+    # The first one's form and guidance are those of them all.
+    own = tuple(f"/gateways/{row.slug}/" for row in (stopped, waiting, rehearsing))
+    rows = (gateway, certificate, failed, late, running)
     return Scene(
-        viewer, ("/", "/gateways/", "/warnings/", *(p for row in rows for p in _paths(row)))
+        viewer, ("/", "/gateways/", "/warnings/", *own, *(p for row in rows for p in _paths(row)))
     )
 
 

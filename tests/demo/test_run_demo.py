@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -13,9 +16,10 @@ from cryptography import x509
 from gateway_admin.configuration import load
 from gateway_admin.demo import ports, settings_file
 from gateway_admin.demo.ports import variable
-from tests.launch.running import Run, StartRun, processes_of, refused
+from gateway_admin.demo.setting_up import set_up
+from tests.launch.running import STOP_LIMIT, Run, StartRun, processes_of, refused
 from tests.parts.processes import free_port, wait_until
-from tests.parts.product import MakeProduct
+from tests.parts.product import CHECKOUT, MakeProduct
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -86,7 +90,9 @@ def test_routers_public_port_leads_to_the_challenge_port(shared: Run) -> None:
     wait_until(lambda: status() == 404, "The responder answers through the router")
 
 
-def test_every_program_of_the_demo_is_started_again_when_it_is_killed(demo: Run) -> None:
+def test_every_program_of_the_demo_is_started_again_unless_the_supervisor_is_killed(
+    demo: Run,
+) -> None:
     pids = {program: demo.kill(program) for program in PROGRAMS}
 
     def all_run_again() -> bool:
@@ -95,29 +101,23 @@ def test_every_program_of_the_demo_is_started_again_when_it_is_killed(demo: Run)
     wait_until(all_run_again, "Everything runs again", timeout=60)
     wait_until(lambda: demo.health() == 200, "All is well again", timeout=60)
 
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_leaves_nothing_of_the_demo(demo: Run, number: signal.Signals) -> None:
-    assert demo.stop(number) < 10
-    demo.assert_nothing_left()
-
-
-def test_killing_the_supervisor_leaves_nothing_of_the_demo(demo: Run) -> None:
     os.kill(demo.process.pid, signal.SIGKILL)
     demo.assert_ends_itself()
 
 
-def test_a_second_start_keeps_ports_and_rule_and_heals_faults(
+def test_a_stop_leaves_nothing_and_a_second_start_keeps_ports_and_rule_and_heals_faults(
     demo: Run, start_run: StartRun
 ) -> None:
     first = settings_file.read(demo.data_dir)
     rule = (demo.data_dir / "demo" / "router-rule").read_text()
-    demo.stop()
+    assert demo.stop(signal.SIGINT) < STOP_LIMIT
+    demo.assert_nothing_left()
     broken = start_run("--demo", "--demo-fault", "closed-port")
     broken.wait_until_ready()
     assert not broken.pids_of("demo-router")
     assert settings_file.read(demo.data_dir)["GATEWAY_ADMIN_DEMO_FAULT"] == "closed-port"
-    broken.stop()
+    assert broken.stop(signal.SIGTERM) < STOP_LIMIT
+    broken.assert_nothing_left()
     healed = start_run("--demo")
     healed.wait_until_ready()
     assert healed.pids_of("demo-router")
@@ -143,9 +143,26 @@ def test_a_directory_with_gateways_does_not_become_a_demo(
     assert not (product.data_dir / "demo").exists()
 
 
-def test_a_demo_is_not_started_as_the_real_thing(demo: Run) -> None:
-    demo.stop()
-    line = refused(demo.data_dir, "--port", str(free_port()))
+def test_a_demo_is_not_started_as_the_real_thing(run_dir: Path) -> None:
+    (run_dir / "run").mkdir(parents=True)
+    set_up(run_dir, None, avoid=set())
+    line = refused(run_dir, "--port", str(free_port()))
     assert "holds a demonstration" in line
     assert "--demo" in line
-    assert processes_of(demo.data_dir) == {}
+    assert processes_of(run_dir) == {}
+
+
+def test_the_operators_commands_find_the_same_ca_and_gateway(shared: Run) -> None:
+    def manage(*arguments: str | Path) -> str:
+        return subprocess.run(
+            [sys.executable, CHECKOUT / "manage.py", *arguments, "--data-dir", shared.data_dir],
+            cwd=shared.data_dir.parent,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+
+    manage("configure", "--hostname", "mx.example.test", "--agree-terms")
+    assert "Done" in manage("issue", "--wait")
+    assert "is in use" in manage("log")

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from cryptography import x509
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, expect
 
 from tests.launch.running import Run, StartRun
 from tests.parts.chromium import Pages
 from tests.parts.processes import answers, free_port, wait_until
-from tests.parts.product import CHECKOUT, PASSWORD
+from tests.parts.product import PASSWORD
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -43,6 +40,13 @@ def claim(page: Page, run: Run) -> None:
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("Password, again").fill(PASSWORD)
     page.get_by_role("button", name="Create administrator").click()
+
+
+def opened(page: Page, address: str) -> Response:
+    """What the console answers to whoever opens this address."""
+    answer = page.goto(address)
+    assert answer is not None
+    return answer
 
 
 def fill_in_the_form(page: Page) -> None:
@@ -81,11 +85,18 @@ def wait_for_word(page: Page, word: str, *, java_script: bool) -> None:
 
 
 @pytest.mark.parametrize("java_script", [True, False], ids=["with htmx", "without JavaScript"])
-def test_from_the_setup_link_to_the_certificate_in_the_gateways_files(
+def test_from_the_setup_link_that_works_once_to_the_certificate_in_the_gateways_files(
     demo: Run, pages: Pages, java_script: bool
 ) -> None:
+    link, stranger = setup_link(demo), pages.open(java_script_enabled=java_script)
+    for address in (f"{demo.url}/setup/", f"{demo.url}/setup/?token=guess"):
+        assert opened(stranger, address).status == 403
     page = pages.open(java_script_enabled=java_script)
     claim(page, demo)
+    expect(page.get_by_label("Hostname", exact=True)).to_be_visible()
+    assert opened(stranger, link).status in {403, 404} or "/sign-in/" in stranger.url
+    assert not (demo.data_dir / "setup-token").exists()
+
     fill_in_the_form(page)
     expect(page.get_by_role("main")).to_contain_text("TCP port 80 forwarded to port")
     press_the_button(page)
@@ -105,24 +116,6 @@ def test_from_the_setup_link_to_the_certificate_in_the_gateways_files(
     page.goto(f"{demo.url}/log/")
     expect(page.get_by_role("main")).to_contain_text("is in use")
     expect(page.get_by_text("demonstration").first).to_be_visible()
-
-
-def test_without_the_link_nobody_can_claim_and_with_it_only_once(demo: Run, pages: Pages) -> None:
-    link = setup_link(demo)
-    stranger = pages.open()
-    for address in (f"{demo.url}/setup/", f"{demo.url}/setup/?token=guess"):
-        answer = stranger.goto(address)
-        assert answer is not None
-        assert answer.status == 403
-    page = pages.open()
-    claim(page, demo)
-    expect(page.get_by_label("Hostname", exact=True)).to_be_visible()
-
-    answer = stranger.goto(link)
-
-    assert answer is not None
-    assert answer.status in {403, 404} or "/sign-in/" in stranger.url
-    assert not (demo.data_dir / "setup-token").exists()
 
 
 def test_moving_the_challenge_port_meets_the_routers_rule_and_says_which_one_to_change(
@@ -150,10 +143,10 @@ def test_moving_the_challenge_port_meets_the_routers_rule_and_says_which_one_to_
     ("fault", "words"),
     [
         ("closed-port", "was refused a connection"),
-        # The explanations of both are tried in the lab, and the demo's faults beside this file.
+        # The explanations of these are tried in the lab, and the demo's faults beside this file.
         pytest.param("wrong-target", "not this gateway", marks=pytest.mark.soak),
         pytest.param("no-dns", "found no public address", marks=pytest.mark.soak),
-        ("caa", "CAA record"),
+        pytest.param("caa", "CAA record", marks=pytest.mark.soak),
     ],
 )
 def test_each_fault_fails_in_staging_is_explained_and_heals(
@@ -179,19 +172,3 @@ def test_each_fault_fails_in_staging_is_explained_and_heals(
     page.reload()
     page.get_by_role("button", name="Try again").click()
     wait_for_word(page, "Done", java_script=True)
-
-
-def test_the_operators_commands_find_the_same_ca_and_gateway(demo: Run) -> None:
-    def manage(*arguments: str | Path) -> str:
-        return subprocess.run(
-            [sys.executable, CHECKOUT / "manage.py", *arguments, "--data-dir", demo.data_dir],
-            cwd=demo.data_dir.parent,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        ).stdout
-
-    manage("configure", "--hostname", HOSTNAME, "--agree-terms")
-    assert "Done" in manage("issue", "--wait")
-    assert "is in use" in manage("log")

@@ -8,13 +8,21 @@ import sqlite3
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.launch.running import Run, StartRun, environment_of, processes_of, refused
+from tests.launch.running import (
+    STOP_LIMIT,
+    Run,
+    StartRun,
+    environment_of,
+    processes_of,
+    refused,
+)
 from tests.parts.processes import Process, free_port, wait_until
-from tests.parts.product import CHECKOUT, clean_environment
+from tests.parts.product import CHECKOUT, MakeProduct, clean_environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -22,6 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SECOND_START = 5.0
 SECOND_START_WHEN_BUSY = 60.0
 PROGRAMS = ("console", "challenges", "worker")
+KEY = "k" * 64
 
 
 @pytest.fixture
@@ -32,10 +41,19 @@ def run(start_run: StartRun) -> Run:
     return started
 
 
+@pytest.fixture
+def prepared(make_product: MakeProduct) -> Path:
+    """A data directory with everything that a start would make first: tables and keys."""
+    product = make_product()
+    product.manage("status")
+    return product.data_dir
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """One run for all tests that only look at it."""
-    started = Run(tmp_path_factory.mktemp("shared") / "data")
+    """One run for all tests that only look at it; its key is given in the environment."""
+    env = {"GATEWAY_ADMIN_SECRET_KEY": KEY}
+    started = Run(tmp_path_factory.mktemp("shared") / "data", env=env)
     started.wait_until_ready()
     yield started
     started.process.stop()
@@ -74,17 +92,13 @@ def test_only_the_supervisor_holds_the_lock(shared: Run) -> None:
     assert holders == {shared.process.pid}
 
 
-def test_challenge_responder_knows_no_key(start_run: StartRun) -> None:
-    key = "k" * 64
-    run = start_run(env={"GATEWAY_ADMIN_SECRET_KEY": key})
-    run.wait_until_ready()
-
-    given = f"GATEWAY_ADMIN_SECRET_KEY={key}".encode()
-    assert given in environment_of(run.pids_of("console")[0])
-    assert given not in environment_of(run.pids_of("challenges")[0])
+def test_challenge_responder_knows_no_key(shared: Run) -> None:
+    given = f"GATEWAY_ADMIN_SECRET_KEY={KEY}".encode()
+    assert given in environment_of(shared.pids_of("console")[0])
+    assert given not in environment_of(shared.pids_of("challenges")[0])
 
 
-def test_each_program_is_started_again_when_it_is_killed(run: Run) -> None:
+def test_a_program_that_is_killed_is_started_again_unless_it_is_the_supervisor(run: Run) -> None:
     for program in PROGRAMS:
         pid = run.kill(program)
         wait_until(lambda: run.is_back(pid, program), f"{program} runs again")  # noqa: B023
@@ -94,11 +108,32 @@ def test_each_program_is_started_again_when_it_is_killed(run: Run) -> None:
     # Neither is announced a second time.
     assert run.lines.count(f"Gateway Admin is ready at {run.url}") == 1
 
+    os.kill(run.process.pid, signal.SIGKILL)
+    run.assert_ends_itself()
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_to_the_script_alone_stops_everything(run: Run, number: signal.Signals) -> None:
-    assert run.stop(number) < 10
-    run.assert_nothing_left()
+
+def test_a_signal_to_the_script_alone_stops_everything_and_the_next_start_is_quick(
+    start_run: StartRun,
+) -> None:
+    port, limit = free_port(), SECOND_START_WHEN_BUSY if is_busy() else SECOND_START
+    seconds, kept = [], set()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        run = start_run(port=port)
+        seconds.append(run.wait_until_ready())
+        token, key = run.data_dir / "setup-token", run.data_dir / "secrets" / "secret_key"
+        kept.add((token.read_text(), key.read_text()))
+        assert run.stop(number) < STOP_LIMIT
+        run.assert_nothing_left()
+    assert len(kept) == 1
+    assert max(seconds[1:]) < limit
+
+
+def is_busy() -> bool:
+    """Whether other tests run beside this one, or programs have kept ours waiting of late."""
+    if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
+        return True
+    words = Path("/proc/pressure/cpu").read_text().split()
+    return float(words[2].removeprefix("avg60=")) > 50
 
 
 def test_a_stop_in_the_middle_of_starting_is_obeyed(start_run: StartRun) -> None:
@@ -118,34 +153,10 @@ def test_killing_the_supervisor_leaves_nothing_and_the_next_run_works(
     again.assert_ends_itself()
 
 
-def test_killing_the_supervisor_ends_all_programs(run: Run) -> None:
-    os.kill(run.process.pid, signal.SIGKILL)
-    run.assert_ends_itself()
-
-
 def test_a_second_run_on_the_same_directory_is_refused(shared: Run) -> None:
     line = refused(shared.data_dir, "--port", str(free_port()))
     assert f"is already running (pid {shared.process.pid})" in line
     assert shared.health() == 200
-
-
-def test_a_second_start_is_quick_and_finds_everything(run: Run, start_run: StartRun) -> None:
-    token = (run.data_dir / "setup-token").read_text()
-    key = (run.data_dir / "secrets" / "secret_key").read_text()
-    run.stop()
-    limit = SECOND_START_WHEN_BUSY if is_busy() else SECOND_START
-    again = start_run(port=run.port)
-    assert again.wait_until_ready() < limit
-    assert (run.data_dir / "setup-token").read_text() == token
-    assert (run.data_dir / "secrets" / "secret_key").read_text() == key
-
-
-def is_busy() -> bool:
-    """Whether other tests run beside this one, or programs have kept ours waiting of late."""
-    if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
-        return True
-    words = Path("/proc/pressure/cpu").read_text().split()
-    return float(words[2].removeprefix("avg60=")) > 50
 
 
 def test_a_taken_console_port_is_named(shared: Run, tmp_path: Path) -> None:
@@ -157,26 +168,24 @@ def test_a_directory_that_cannot_be_written_is_named() -> None:
     assert refused(Path("/proc/1/data")).startswith("The data directory /proc/1/data cannot be")
 
 
-def test_a_database_of_a_newer_version_is_left_alone(run: Run) -> None:
-    run.stop()
-    with sqlite3.connect(run.data_dir / "db.sqlite3") as database:
+def test_a_database_of_a_newer_version_is_left_alone(prepared: Path) -> None:
+    with closing(sqlite3.connect(prepared / "db.sqlite3")) as database, database:
         database.execute(
             "insert into django_migrations (app, name, applied) "
             "values ('certificates', '9999_future', '2030-01-01')"
         )
-    database.close()
-    (run.data_dir / "secrets" / "secret_key").unlink()
-    before = snapshot(run.data_dir)
-    assert "9999_future" in refused(run.data_dir, "--port", str(run.port))
-    assert snapshot(run.data_dir) == before
+    (prepared / "secrets" / "secret_key").unlink()
+    before = snapshot(prepared)
+    assert "9999_future" in refused(prepared, "--port", str(free_port()))
+    assert snapshot(prepared) == before
 
 
-def test_a_missing_key_file_is_named_and_nothing_is_made(run: Run) -> None:
-    run.stop()
-    (run.data_dir / "secrets" / "encryption_keys").unlink()
-    before = snapshot(run.data_dir)
-    assert "encryption_keys is missing" in refused(run.data_dir, "--port", str(run.port))
-    assert snapshot(run.data_dir) == before
+def test_a_missing_key_file_is_named_and_nothing_is_made(prepared: Path) -> None:
+    (prepared / "secrets" / "encryption_keys").unlink()
+    before = snapshot(prepared)
+    line = refused(prepared, "--port", str(free_port()))
+    assert "encryption_keys is missing" in line
+    assert snapshot(prepared) == before
 
 
 def snapshot(directory: Path) -> dict[str, bytes]:

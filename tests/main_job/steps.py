@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from celery import Celery
 
 from tests.parts.pebble import TestAuthorities
 from tests.parts.product import CHECKOUT, Product
 
 HOSTNAME = "mx.example.test"
+
+
+def name_of(slug: str) -> str:
+    """The hostname of a gateway that a test has for itself."""
+    return f"mail.{slug}.test"
 
 
 def configure(product: Product, authorities: TestAuthorities, *more: str) -> None:
@@ -36,6 +44,24 @@ def start_workers(product: Product, authorities: TestAuthorities) -> None:
     """Responder and worker, both at work."""
     product.start_responder(authorities.http_port)
     product.start_worker()
+
+
+def rows(product: Product, query: str) -> list[tuple[Any, ...]]:
+    """What the query finds in the product's database.
+
+    To wait for something: a command would take a second of a processor each time it is asked.
+    """
+    if url := product.env.get("DATABASE_URL"):
+        with psycopg.connect(url) as server:
+            return server.execute(query.encode()).fetchall()
+    with closing(sqlite3.connect(product.data_dir / "db.sqlite3", timeout=20)) as file:
+        return file.execute(query).fetchall()
+
+
+def last_state(product: Product) -> str:
+    """The state of the last issuance, empty before there is any."""
+    found = rows(product, "SELECT state FROM certificates_issuance ORDER BY id DESC LIMIT 1")
+    return str(found[0][0]) if found else ""
 
 
 def send_task(name: str, broker: str, options: Mapping[str, object] | None = None) -> None:

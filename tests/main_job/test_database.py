@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from tests.main_job.steps import configure, start_workers
+from tests.main_job.steps import configure, last_state, start_workers
 from tests.parts.pebble import TestAuthorities
 from tests.parts.postgresql import PostgreSQL
 from tests.parts.product import MakeProduct
@@ -38,7 +38,7 @@ def test_connections_that_the_server_has_cut_cost_no_issuance(
             issuance = product.json("issue")["id"]
 
             product.processes["worker"].wait_until(
-                lambda: product.json("status")["gateways"][0]["last_issuance"]["state"] == "done",
+                lambda: last_state(product) == "done",
                 "The worker has finished the issuance",
                 timeout=20,
             )

@@ -11,8 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from tests.main_job.conftest import StartProduct
-from tests.main_job.steps import HOSTNAME, configure, start_workers
+from tests.main_job.conftest import AtWork, StartProduct
+from tests.main_job.steps import HOSTNAME, configure, last_state, name_of, start_workers
 from tests.parts.pebble import Pebble, PebbleOptions, StartAuthorities, TestAuthorities
 from tests.parts.processes import answers, free_port
 from tests.parts.product import MakeProduct
@@ -83,16 +83,15 @@ def test_an_issuance_ends_with_the_files_of_a_production_certificate(
         assert key.public_key() == chain[0].public_key()
 
 
-def test_status_and_log_tell_of_the_certificate(
-    start_product: StartProduct,
-) -> None:
-    product, _ = start_product()
-    product.manage("issue", "--wait")
+def test_status_and_log_tell_of_the_certificate(at_work: AtWork) -> None:
+    product = at_work.product
+    at_work.add_gateway("told")
+    product.manage("issue", "told", "--wait")
 
-    (gateway,) = product.json("status")["gateways"]
-    messages = [event["message"] for event in product.json("log")["events"]]
+    (gateway,) = (each for each in product.json("status")["gateways"] if each["slug"] == "told")
+    messages = [event["message"] for event in product.json("log", "--gateway", "told")["events"]]
 
-    assert gateway["certificate"]["names"] == [HOSTNAME]
+    assert gateway["certificate"]["names"] == [name_of("told")]
     assert gateway["certificate"]["origin"] == "lets-encrypt"
     assert gateway["last_issuance"]["state"] == "done"
     assert "third" in gateway["next_renewal"]["reason"]
@@ -100,13 +99,14 @@ def test_status_and_log_tell_of_the_certificate(
     assert any("staging environment" in message for message in messages)
 
 
-def test_an_order_costs_seven_requests_when_the_ca_is_quick(start_product: StartProduct) -> None:
-    product, authorities = start_product()
-    product.manage("issue", "--wait")
+def test_an_order_costs_seven_requests_when_the_ca_is_quick(at_work: AtWork) -> None:
+    product, authorities = at_work.product, at_work.authorities
+    at_work.add_gateway("quick")
+    product.manage("issue", "quick", "--wait")
     costs = []
     for _ in range(3):
         before = len(authorities.production.requests())
-        product.manage("issue", "--wait")
+        product.manage("issue", "quick", "--wait")
         # The preflight reads the directory; only what is signed is the order's.
         lines = authorities.production.requests()[before:]
         costs.append([line for line in lines if line.startswith("POST")])
@@ -118,18 +118,15 @@ def test_an_order_costs_seven_requests_when_the_ca_is_quick(start_product: Start
 
 
 @pytest.mark.parametrize("bits", [2048, pytest.param(4096, marks=pytest.mark.soak)])
-def test_rsa_keys_are_made_when_they_are_chosen(
-    bits: int, make_product: MakeProduct, authorities: TestAuthorities
-) -> None:
-    with make_product(authorities.environment()) as product:
-        configure(product, authorities, "--key-type", f"rsa-{bits}")
-        start_workers(product, authorities)
+def test_rsa_keys_are_made_when_they_are_chosen(bits: int, at_work: AtWork) -> None:
+    slug = f"rsa-{bits}"
+    at_work.add_gateway(slug, "--key-type", slug)
 
-        product.manage("issue", "--wait")
+    at_work.product.manage("issue", slug, "--wait")
 
-        public_key = read_chain(product.data_dir / "live" / "default")[0].public_key()
-        assert isinstance(public_key, rsa.RSAPublicKey)
-        assert public_key.key_size == bits
+    public_key = read_chain(at_work.product.data_dir / "live" / slug)[0].public_key()
+    assert isinstance(public_key, rsa.RSAPublicKey)
+    assert public_key.key_size == bits
 
 
 def test_a_refused_challenge_ends_in_staging_and_trying_again_succeeds(
@@ -193,6 +190,8 @@ def test_a_ca_that_forgot_the_account_gets_a_new_registration(
     assert_issued_by(read_chain(product.data_dir / "live" / "default"), authorities.production)
 
 
+# A worker does what test_nonces.py has done in one process, for the same share of nonces.
+@pytest.mark.soak
 def test_refused_nonces_cost_no_issuance(
     start_product: StartProduct,
 ) -> None:
@@ -210,7 +209,7 @@ def test_a_worker_killed_in_the_middle_is_no_loss(
     authorities.production.stop()
     issuance = product.json("issue")
     product.processes["worker"].wait_until(
-        lambda: product.json("status")["gateways"][0]["last_issuance"]["state"] == "production",
+        lambda: last_state(product) == "production",
         "The issuance waits for the production server",
     )
 
@@ -219,9 +218,7 @@ def test_a_worker_killed_in_the_middle_is_no_loss(
     product.start_worker()
 
     product.processes["worker"].wait_until(
-        lambda: (
-            product.json("status")["gateways"][0]["last_issuance"]["state"] in {"done", "failed"}
-        ),
+        lambda: last_state(product) in {"done", "failed"},
         "The issuance has ended",
         timeout=90,
     )

@@ -11,7 +11,14 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from tests.main_job.steps import configure, embedded_broker, send_task, start_workers
+from tests.main_job.steps import (
+    configure,
+    embedded_broker,
+    name_of,
+    rows,
+    send_task,
+    start_workers,
+)
 from tests.parts.dns import DnsServer
 from tests.parts.faulty_ca import (
     Endpoint,
@@ -32,6 +39,7 @@ pytestmark = pytest.mark.slow
 
 HOUR = datetime.timedelta(hours=1)
 PROFILE = "shortlived"
+BROUGHT_FORWARD = "renewal-brought-forward"
 
 
 class Suspicions:
@@ -83,7 +91,12 @@ class Scene:
         """The worker asks the CA, which wants the renewal now; returns what the log has of it."""
         self._tell_worker("inquire")
         self._wait_until(lambda: self._told(slug), "The log tells of the CA's wish")
-        return self._told(slug)
+        (event,) = (
+            event
+            for event in self.product.json("log", "--gateway", slug)["events"]
+            if event["code"] == BROUGHT_FORWARD
+        )
+        return str(event["detail"])
 
     def sweep_until_renewed(self, slug: str) -> Issued:
         """The worker sweeps, and another certificate is in use; returns that."""
@@ -114,22 +127,21 @@ class Scene:
             log = self.product.processes["worker"].output()
             raise PartError(f"{error}\n{log}") from error
 
-    def _told(self, slug: str) -> str:
-        for event in self.product.json("log", "--gateway", slug)["events"]:
-            if event["code"] == "renewal-brought-forward":
-                return str(event["detail"])
-        return ""
+    def _told(self, slug: str) -> bool:
+        return (slug, BROUGHT_FORWARD) in rows(
+            self.product,
+            "SELECT gateway.slug, event.code FROM certificates_event AS event "
+            "JOIN certificates_gateway AS gateway ON gateway.id = event.gateway_id",
+        )
 
     def _serial_in_use(self, slug: str) -> int:
-        for gateway in self.product.json("status")["gateways"]:
-            if gateway["slug"] == slug:
-                return int(gateway["certificate"]["serial"], 16)
-        raise AssertionError(slug)
-
-
-def name_of(slug: str) -> str:
-    """The hostname of that gateway."""
-    return f"mail.{slug}.test"
+        serials = rows(
+            self.product,
+            "SELECT gateway.slug, certificate.serial FROM certificates_gateway AS gateway "
+            "JOIN certificates_certificate AS certificate "
+            "ON certificate.id = gateway.selected_certificate_id",
+        )
+        return int(dict(serials)[slug], 16)
 
 
 def asks_for(slug: str, request: Request | Seen) -> bool:
