@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import socket
+import time
 from collections.abc import Collection, Mapping
 
 from gateway_admin.launch.errors import LaunchError
@@ -13,6 +14,9 @@ HOST = "127.0.0.1"
 # Below the range from which the kernel takes ports for outgoing connections.
 CANDIDATES = range(20000, 30000)
 PREFIX = "GATEWAY_ADMIN_DEMO_"
+# Whoever has a kept port may be about to go: a run that has just been ended, or a program that asks
+# a name server from it. Seconds, for all ports together.
+PATIENCE = 3.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,6 +47,15 @@ def is_free(port: int) -> bool:
     return True
 
 
+def _is_free_by(until: float, port: int) -> bool:
+    """Whether the port is free now, or is by that moment of the monotonic clock."""
+    while not is_free(port):
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
 def choose(avoid: Collection[int]) -> int:
     """A free port that is none of ``avoid``; raises LaunchError when there is none."""
     candidates = [port for port in CANDIDATES if port not in avoid]
@@ -56,11 +69,12 @@ def choose(avoid: Collection[int]) -> int:
 def assign(kept: Mapping[str, str], avoid: Collection[int]) -> Ports:
     """The ports of demo.env where they are still free and allowed, else new ones."""
     used = set(avoid)
+    until = time.monotonic() + PATIENCE
     chosen: dict[str, int] = {}
     for field in dataclasses.fields(Ports):
         text = kept.get(variable(field.name), "")
         port = int(text) if text.isascii() and text.isdigit() else 0
-        if port not in CANDIDATES or port in used or not is_free(port):
+        if port not in CANDIDATES or port in used or not _is_free_by(until, port):
             port = choose(used)
         used.add(port)
         chosen[field.name] = port

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import threading
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,19 @@ def test_certificate_of_the_servers_is_made_once_and_verifies_strictly(tmp_path:
 def test_ports_are_kept_while_they_are_free() -> None:
     first = ports.assign({}, avoid=set())
     assert ports.assign(ports.to_settings(first), avoid=set()) == first
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_a_port_whose_owner_is_about_to_go_is_waited_for(kind: socket.SocketKind) -> None:
+    first = ports.assign({}, avoid=set())
+    with socket.socket(socket.AF_INET, kind) as owner:
+        owner.bind((ports.HOST, first.dns_port))
+        if kind == socket.SOCK_STREAM:
+            owner.listen()
+        leaving = threading.Timer(0.3, owner.close)
+        leaving.start()
+        assert ports.assign(ports.to_settings(first), avoid=set()) == first
+        leaving.join()
 
 
 def test_a_port_that_somebody_has_is_replaced_alone() -> None:

@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-# Below the range from which the kernel takes ports for outgoing connections, so that none of
+# Below the ports of the demo, which finds its own again at its next start only if nobody has them,
+# and below the range from which the kernel takes ports for outgoing connections, so that none of
 # those can take a port between the moment it is chosen and the moment a server binds it.
-PORTS = range(20_000, 32_000)
+PORTS = range(10_100, 20_000)
 POLL_INTERVAL = 0.02
 
 
