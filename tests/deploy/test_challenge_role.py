@@ -67,8 +67,9 @@ def restricted(
     password_file = directory / "password"
     password_file.write_text(f"{PASSWORD}\n")
     product = Product(directory / "data", {"DATABASE_URL": url})
-    # Roles belong to the whole server, which other tests use as well.
-    role = f"challenges of {os.getpid()}"
+    # Roles belong to the whole server, which other tests use as well, and these tests once more
+    # when some of them are carried out later.
+    role = f"challenges of {os.getpid()} {directory.name}"
     made = product.json(
         "create_challenge_role", "--role", role, "--password-file", str(password_file)
     )

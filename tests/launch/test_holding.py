@@ -65,9 +65,16 @@ def leftover(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A program of a supervisor that was killed, which ignores that it should stop."""
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "supervisord.pid").write_text("4711\n")
-    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "print('ready', flush=True); time.sleep(60)"
+    )
     environment = {"SUPERVISOR_ENABLED": "1", "GATEWAY_ADMIN_DATA_DIR": str(tmp_path)}
-    with subprocess.Popen([sys.executable, "-c", code], env=environment) as process:
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        # Before that it neither has its environment for certain nor ignores anything.
+        assert process.stdout.readline() == b"ready\n"
         yield process
         process.kill()
 
