@@ -31,6 +31,23 @@ def account_at(directory_url: str, gateway: Gateway) -> Account:
     return account
 
 
+def bring_in(
+    directory_url: str, key: authority.AccountKey, url: str, contact_email: str = ""
+) -> bool:
+    """Use another client's account from now on; returns whether that is news.
+
+    Not where this console has an account already, which its orders belong to.
+    """
+    account = Account.objects.select_for_update().filter(directory_url=directory_url).first()
+    if account is not None and (account.url or account.order_set.exists()):
+        return False
+    Account.objects.update_or_create(
+        directory_url=directory_url,
+        defaults=_sealed(key) | {"url": url, "contact_email": contact_email},
+    )
+    return True
+
+
 def begin_anew(account: Account) -> None:
     """The CA has closed the account for good: another one, with another key, takes its place."""
     Account.objects.filter(pk=account.pk).update(url="", **_new_key())
@@ -42,7 +59,9 @@ def connection(account: Account) -> contextlib.AbstractContextManager[authority.
     Raises ProblemError when the key cannot be opened, or the clock cannot be believed.
     """
     clock.require_plausible()
-    key = authority.AccountKey(sealing.unseal(account.sealed_key, _purpose(account.thumbprint)))
+    key = authority.AccountKey(
+        sealing.unseal(account.sealed_key, sealing_purpose(account.thumbprint))
+    )
     return authority.connection(
         account.directory_url, key, account.url, settings.CONFIGURATION.acme_ca_bundle
     )
@@ -59,13 +78,17 @@ def forget(account: Account) -> None:
     Account.objects.filter(pk=account.pk).update(url="")
 
 
+def sealing_purpose(thumbprint: str) -> str:
+    """Binds a sealed account key to its account."""
+    return f"account-key:{thumbprint}"
+
+
 def _new_key() -> dict[str, str]:
-    key = authority.new_account_key()
+    return _sealed(authority.new_account_key())
+
+
+def _sealed(key: authority.AccountKey) -> dict[str, str]:
     return {
-        "sealed_key": sealing.seal(key.der, _purpose(key.thumbprint)),
+        "sealed_key": sealing.seal(key.der, sealing_purpose(key.thumbprint)),
         "thumbprint": key.thumbprint,
     }
-
-
-def _purpose(thumbprint: str) -> str:
-    return f"account-key:{thumbprint}"

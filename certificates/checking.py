@@ -52,6 +52,7 @@ class Wishes:
     certificate_source: str | None = None
     key_type: str | None = None
     profile: str | None = None
+    keeps_key: bool | None = None
     rehearses: bool | None = None
     agree_terms: bool | None = None
 
@@ -67,6 +68,7 @@ class Wishes:
                 self.certificate_source,
                 self.key_type,
                 self.profile,
+                self.keeps_key,
                 self.rehearses,
                 self.agree_terms,
             )
@@ -147,6 +149,8 @@ def _check_gateway(
     checks.run("key_type", wishes.key_type, _one_of([key_type.value for key_type in KeyType]))
     checks.run("profile", wishes.profile, lambda typed: acceptable_profile(typed, gateway))
     _check_count_of_names(checks, wishes, gateway)
+    if wishes.keeps_key is not None:
+        checks.values["keeps_key"] = wishes.keeps_key
     if wishes.rehearses is not None:
         checks.values["rehearses"] = wishes.rehearses
     source = checks.values.get("certificate_source", gateway.certificate_source)

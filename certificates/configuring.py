@@ -24,6 +24,7 @@ __all__ = [
     "check",
     "configure",
     "store",
+    "what_follows",
 ]
 
 
@@ -32,12 +33,15 @@ class Configured:
     """What was stored; ``changed`` names the fields.
 
     ``gateway`` is None where there is none of that name and only the network was concerned.
+    ``returned`` is what followed from a return to Let's Encrypt, None where there was none: the
+    caller has an issuance that was begun advanced, and tells :func:`what_follows`.
     """
 
     gateway: Gateway | None
     network: NetworkSettings
     is_new: bool
     changed: tuple[str, ...]
+    returned: deploying.Returned | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,9 +94,51 @@ def _store(accepted: Accepted, now: datetime.datetime, by: str) -> Configured:
         backoffs.forgive_all(now)
     if gateway is not None and (is_new or gateway_changes):
         _let_try_again(gateway, names_before, now)
+    returned = None
     if gateway is not None and _returns_to_lets_encrypt(gateway_changes):
-        deploying.return_to_lets_encrypt(gateway, now, by)
-    return Configured(gateway, network, is_new, _names(changes))
+        returned = deploying.return_to_lets_encrypt(gateway, now, by)
+        gateway.refresh_from_db()
+    return Configured(gateway, network, is_new, _names(changes), returned)
+
+
+def what_follows(gateway: Gateway, returned: deploying.Returned) -> str:
+    """What the return to Let's Encrypt means for the gateway as it is now, in a sentence.
+
+    Why something is held back is not in it: that is a Problem of its own.
+    """
+    certificate = gateway.selected_certificate
+    has_begun, is_held_back = returned.issuance is not None, returned.held_back is not None
+    if plans.is_renewed(gateway, certificate):
+        if is_held_back:
+            return _(
+                "The newest certificate from Let's Encrypt is in use again. Its renewal, which is "
+                "due, could not begin yet; it begins by itself as soon as that is possible."
+            )
+        if has_begun:
+            return _(
+                "The newest certificate from Let's Encrypt is in use again, and its renewal, which "
+                "is due, has begun."
+            )
+        return _("The certificates come from Let's Encrypt again; automatic renewal is on.")
+    if has_begun:
+        return (
+            _(
+                "A certificate from Let's Encrypt has been asked for. The one in use stays until "
+                "it takes its place."
+            )
+            if certificate is not None
+            else _("The first certificate from Let's Encrypt has been asked for.")
+        )
+    if certificate is not None:
+        return _(
+            "The certificate source is Let's Encrypt, but no certificate could be asked for yet. "
+            "The one in use stays, and one from Let's Encrypt is asked for by itself as soon as "
+            "that is possible."
+        )
+    return _(
+        "The certificate source is Let's Encrypt, but no certificate could be asked for. Press "
+        "Test and obtain certificate on the gateway's page once that has been mended."
+    )
 
 
 def _let_try_again(gateway: Gateway, names_before: list[str], now: datetime.datetime) -> None:

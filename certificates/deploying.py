@@ -2,66 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import datetime
-import logging
-from collections.abc import Iterator
+from pathlib import Path
 
-from django.db import transaction
-
-from certificates import backoffs, events, importing, pem, store
-from certificates.models import Certificate, CertificateSource, Gateway, Issuance, Origin
+from certificates import backoffs, events, pem, plans, requesting, store
+from certificates.models import (
+    Certificate,
+    CertificateSource,
+    Gateway,
+    Issuance,
+    Origin,
+    Trigger,
+)
+from certificates.policy import selecting
 from certificates.policy.names import identifier_set
+from certificates.switching import changing
 from challenges.problems import Problem, ProblemError
 
-logger = logging.getLogger("gateway_admin.deploying")
-
-
-class _Switch:
-    """Which files were in use at the beginning of a transaction, and which at its end."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self.gateway = gateway
-        self.before = self.after = store.in_use(gateway)
-
-    def note(self) -> None:
-        """The transaction is about to end."""
-        with contextlib.suppress(ProblemError):
-            self.after = store.in_use(self.gateway)
-
-    def undo(self) -> None:
-        """The transaction failed."""
-        if self.after == self.before:
-            return
-        try:
-            # The row is no longer locked: what somebody else has put into use meanwhile stays.
-            if store.in_use(self.gateway) == self.after:
-                store.go_back(self.gateway, self.before)
-        except ProblemError as error:
-            # The next repair makes the files what the row says.
-            logger.warning("%s", error.problem.explanation)
-
-
-@contextlib.contextmanager
-def changing(pk: int) -> Iterator[Gateway]:
-    """A transaction that holds the gateway's row, and that the files in use follow.
-
-    Whatever makes it fail, the commit included, the files in use are then again those before,
-    which are the row's. May be used inside of itself; the outermost one knows of the commit.
-    """
-    switch: _Switch | None = None
-    try:
-        with transaction.atomic():
-            row = Gateway.objects.select_for_update().get(pk=pk)
-            switch = _Switch(row)
-            try:
-                yield row
-            finally:
-                switch.note()
-    except BaseException:
-        if switch is not None:
-            switch.undo()
-        raise
+__all__ = [
+    "Returned",
+    "changing",
+    "install",
+    "newest_issued",
+    "put_to_use",
+    "return_to_lets_encrypt",
+    "select",
+    "why_not_selectable",
+    "why_not_usable",
+]
 
 
 def install(
@@ -86,10 +55,7 @@ def install(
                 at=now,
             )
             return False
-        Gateway.objects.filter(pk=row.pk).update(
-            selected_certificate=certificate, files_problem=None
-        )
-        directory = store.write_live(row, certificate)
+        directory = put_to_use(row, certificate)
         events.record(
             "certificate-installed",
             f"The certificate for {', '.join(certificate.names)} is in use. "
@@ -103,35 +69,33 @@ def install(
     return True
 
 
-def add_imported(
-    gateway: Gateway, imported: importing.ImportedCertificate, now: datetime.datetime, by: str = ""
-) -> tuple[Certificate, list[Problem]]:
-    """Store an imported certificate; the notes say what would keep it from being used."""
-    with transaction.atomic():
-        certificate = store.add(gateway, imported.chain, imported.key_der, Origin.IMPORTED)
-        events.record(
-            "certificate-imported",
-            f"A certificate for {', '.join(certificate.names) or 'no host name'} "
-            f"was imported{_by(by)}.",
-            gateway=gateway,
-            detail=f"Issuer: {certificate.issuer}\nSerial: {certificate.serial}",
-            at=now,
-        )
-    problem = why_not_selectable(certificate, gateway, now)
-    return certificate, [problem] if problem else []
-
-
 def why_not_selectable(
     certificate: Certificate, gateway: Gateway, now: datetime.datetime
 ) -> Problem | None:
     """Why the gateway cannot use this certificate; None when it can."""
     try:
         facts = pem.facts(pem.split(certificate.chain_pem.encode()))
-        pem.check_validity(facts, now)
-        pem.check_names(facts, gateway.names)
     except ProblemError as error:
         return error.problem
-    return None
+    return why_not_usable(facts, gateway, now, store.why_keyless(certificate, facts))
+
+
+def why_not_usable(
+    facts: pem.ChainFacts,
+    gateway: Gateway,
+    now: datetime.datetime,
+    key_problem: Problem | None = None,
+) -> Problem | None:
+    """The same of a chain that need not be stored; ``key_problem`` is what its key lacks."""
+    candidate = selecting.Candidate(
+        names=facts.names,
+        issuer=facts.issuer,
+        not_before=facts.not_before,
+        not_after=facts.not_after,
+        key_problem=key_problem,
+        is_staging=facts.issuer.lower().startswith(pem.STAGING_ISSUERS),
+    )
+    return selecting.why_not(candidate, gateway.names, now)
 
 
 def select(
@@ -154,10 +118,8 @@ def select(
             if issued is not None and issued.pk == certificate.pk
             else CertificateSource.MANUAL
         )
-        Gateway.objects.filter(pk=row.pk).update(
-            selected_certificate=certificate, certificate_source=source, files_problem=None
-        )
-        store.write_live(row, certificate)
+        Gateway.objects.filter(pk=row.pk).update(certificate_source=source)
+        put_to_use(row, certificate)
         events.record(
             "certificate-selected",
             _selected_sentence(certificate, source, by),
@@ -167,23 +129,39 @@ def select(
         )
 
 
-def return_to_lets_encrypt(gateway: Gateway, now: datetime.datetime, by: str = "") -> None:
+def put_to_use(row: Gateway, certificate: Certificate) -> Path:
+    """Row and files, within :func:`changing` and without a change of the source; returns where the
+    files are. The caller has checked that it fits. Raises ProblemError."""
+    Gateway.objects.filter(pk=row.pk).update(selected_certificate=certificate, files_problem=None)
+    row.selected_certificate = certificate
+    return store.write_live(row, certificate)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Returned:
+    """What follows from a return to Let's Encrypt: an issuance that was begun, to be advanced by
+    whoever called; or why one that is needed could not begin. Neither while all is well."""
+
+    issuance: Issuance | None = None
+    held_back: Problem | None = None
+
+
+def return_to_lets_encrypt(gateway: Gateway, now: datetime.datetime, by: str = "") -> Returned:
     """Let the certificates come from Let's Encrypt again, beginning with the newest issued one.
 
-    Without a usable one the present certificate stays in use until a new one is obtained.
-    Raises ProblemError when the files cannot be written.
+    Without a usable one the present certificate stays in use until a new one is obtained. What
+    is missing or due is asked for at once. Raises ProblemError, with nothing changed, when the
+    files cannot be written.
     """
     with changing(gateway.pk) as row:
-        Gateway.objects.filter(pk=row.pk).update(certificate_source=CertificateSource.LETS_ENCRYPT)
+        row.certificate_source = CertificateSource.LETS_ENCRYPT
+        Gateway.objects.filter(pk=row.pk).update(certificate_source=row.certificate_source)
         # Somebody has edited something, so what had stopped is tried again.
         backoffs.forgive(identifier_set(row.names), now)
         issued = newest_issued(row)
         usable = issued is not None and why_not_selectable(issued, row, now) is None
         if issued is not None and usable:
-            Gateway.objects.filter(pk=row.pk).update(
-                selected_certificate=issued, files_problem=None
-            )
-            store.write_live(row, issued)
+            put_to_use(row, issued)
         what_next = (
             "automatic renewal is on"
             if usable
@@ -191,10 +169,28 @@ def return_to_lets_encrypt(gateway: Gateway, now: datetime.datetime, by: str = "
         )
         events.record(
             "source-lets-encrypt",
-            f"The certificate source is Let's Encrypt again{_by(by)}; {what_next}.",
+            f"The certificate source is Let's Encrypt again{events.by_whom(by)}; {what_next}.",
             gateway=row,
             at=now,
         )
+        return _renewed_if_needed(row, now, by)
+
+
+def _renewed_if_needed(row: Gateway, now: datetime.datetime, by: str) -> Returned:
+    """Ask for what the gateway lacks: its first certificate from there, or a renewal that is due.
+
+    A pause or an absence that the plan knows of is left to the sweep, which looks again.
+    """
+    trigger = Trigger.MANUAL
+    if plans.is_renewed(row, row.selected_certificate):
+        plan = plans.plan(row, row.selected_certificate, plans.circumstances([row]), now)
+        if plan is None or plan.at > now:
+            return Returned()
+        trigger = Trigger.RENEWAL
+    try:
+        return Returned(requesting.request(row, trigger=trigger, now=now, by=by))
+    except ProblemError as error:
+        return Returned(held_back=error.problem)
 
 
 def newest_issued(gateway: Gateway) -> Certificate | None:
@@ -207,11 +203,7 @@ def newest_issued(gateway: Gateway) -> Certificate | None:
 
 
 def _selected_sentence(certificate: Certificate, source: CertificateSource, by: str) -> str:
-    what = f"The certificate from {certificate.issuer} was selected{_by(by)}."
+    what = f"The certificate from {certificate.issuer} was selected{events.by_whom(by)}."
     if source == CertificateSource.LETS_ENCRYPT:
         return f"{what} It is the newest from Let's Encrypt, so automatic renewal is on."
     return f"{what} The certificate source is now Manual, so automatic renewal is off."
-
-
-def _by(name: str) -> str:
-    return f" by {name}" if name else ""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
@@ -73,6 +78,52 @@ def write_file(path: Path, content: bytes) -> None:
         os.fchmod(descriptor, PRIVATE_FILE)
         _write(descriptor, content)
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace_file(path: Path, content: bytes, *, like: os.stat_result | None = None) -> None:
+    """Write a file that only this user can read, or replace it as a whole, and flush it to disk.
+
+    With ``like`` it gets that owner, group and mode. At every moment, and after a power cut, there
+    is the file before or the new one, and neither in part. What a killed process has left behind
+    is :func:`leftovers`. Raises OSError; then the file before is in place, unless only the
+    flushing of its new name failed.
+    """
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        try:
+            if like is not None:
+                os.fchown(descriptor, like.st_uid, like.st_gid)
+                os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
+            _write(descriptor, content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    synchronize(path.parent)
+
+
+def leftovers(path: Path) -> list[Path]:
+    """What those have left behind who were killed while they replaced this file."""
+    # Not by a pattern, in which the name's own characters could have a meaning.
+    return [found for found in path.parent.iterdir() if found.name.startswith(f".{path.name}.")]
+
+
+@contextlib.contextmanager
+def exclusively(directory: Path, *, wait: bool = True) -> Iterator[None]:
+    """While no other process is at work in this directory that asks for it in this way.
+
+    The lock is the kernel's and ends with the process, so none is left behind. Raises OSError,
+    and BlockingIOError where another has the lock and is not to be waited for.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
     finally:
         os.close(descriptor)
 

@@ -20,6 +20,11 @@ _LOGGING_LEVELS = {
 }
 
 
+def by_whom(name: str) -> str:
+    """Who did it, to be put behind a verb; nothing where nobody has a name, as on the machine."""
+    return f" by {name}" if name else ""
+
+
 def record(
     code: str,
     message: str,

@@ -1,138 +1,114 @@
-"""Reads what an administrator uploads: a PEM chain and its private key, checked before storing.
+"""Has uploads read by a process of their own, whose time and memory are limited.
 
-Parsing makes no network call and follows no name: addresses inside a certificate are data.
+Whatever that process does, dies of or answers, the caller gets a certificate or a ProblemError.
+Files, password and key go through pipes alone, never through arguments, environment or a log.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import re
-from collections.abc import Sequence
+import datetime
+import logging
+import signal
+import subprocess
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from certificates.parsing import messages, refusals
+from certificates.parsing.messages import ImportedCertificate, Question
+from certificates.parsing.refusals import MAX_FILE, MAX_FILES
+from challenges.problems import Problem, ProblemError
 
-from certificates import keys, pem
-from challenges.problems import Problem, ProblemError, Severity
+__all__ = ["MAX_FILE", "MAX_FILES", "ImportedCertificate", "read"]
 
-MAX_FILE = 64 * 1024  # bytes
-MAX_RSA_BITS = 4096
-MIN_RSA_BITS = 2048
+logger = logging.getLogger("gateway_admin.importing")
 
-_BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----")
-# RFC 1421 §4.6.1.3. The library panics, which no handler expects, when the IV is too short.
-_PROC_TYPE = b"Proc-Type: 4,ENCRYPTED"
-_DEK_INFO = re.compile(
-    rb"^DEK-Info: (AES-(128|192|256)-CBC,[0-9A-Fa-f]{32}|DES-EDE3-CBC,[0-9A-Fa-f]{16})\s*$", re.M
-)
-_KEY_LABELS = frozenset({b"PRIVATE KEY", b"RSA PRIVATE KEY", b"EC PRIVATE KEY"})
-_ENCRYPTED_LABEL = b"ENCRYPTED PRIVATE KEY"
-
-
-@dataclasses.dataclass(frozen=True)
-class ImportedCertificate:
-    """A chain in order and the key that belongs to it (PKCS#8 DER)."""
-
-    chain: pem.ChainFacts
-    key_der: bytes = dataclasses.field(repr=False)
+# What is tried at all takes about a second (costs.py), and the process limits its computing itself,
+# to two. This one is for a machine so busy that these take long, and for a process that hangs.
+PATIENCE = 20.0  # seconds
+_CHILD = Path(__file__).parent / "parsing" / "child.py"
+# Writing bytecode would count as writing files, which the process may not.
+COMMAND = (sys.executable, "-I", "-B", str(_CHILD))
+# Nothing of ours. Without a home Python would look for one, over a socket or a network if that is
+# where the machine keeps its users.
+_ENVIRONMENT = {"HOME": "/"}
+# By these the system ends what spends too much, and the library itself when memory is refused.
+_SPENT = frozenset({signal.SIGXCPU, signal.SIGKILL, signal.SIGABRT})
 
 
-def read_pem(files: Sequence[bytes], password: str | None = None) -> ImportedCertificate:
-    """The certificate, its chain and its key from PEM files, in any order and mixture.
+def read(
+    files: Sequence[bytes],
+    password: str | None = None,
+    *,
+    known_keys: Collection[str] = (),
+    now: datetime.datetime | None = None,
+    command: Sequence[str] = COMMAND,
+    patience: float = PATIENCE,
+) -> ImportedCertificate:
+    """The certificate, its chain in order and its key, from files of any form in any order.
 
-    Raises ProblemError with the one thing that is wrong.
+    ``known_keys``: hexadecimal SHA-256 of the SubjectPublicKeyInfos whose private keys are kept
+    here; for them the files need no key. Raises ProblemError with the one thing that is wrong.
+    Any number of threads may call it at once.
     """
-    blocks = [block for content in files for block in _blocks(content)]
-    certificates = [text for label, text in blocks if label == b"CERTIFICATE"]
-    key_texts = [text for label, text in blocks if label in {*_KEY_LABELS, _ENCRYPTED_LABEL}]
-    if not certificates:
-        raise _refused("no-certificate-found", "No certificate in PEM form was found.")
-    if not key_texts:
-        raise _refused("no-key-found", "No private key in PEM form was found.")
-    if len(key_texts) > 1:
-        raise _refused("several-keys-found", "More than one private key was found.")
-    key = _key(key_texts[0], password)
-    chain = _in_order(pem.split(b"\n".join(certificates)), key)
-    pem.check_order(chain)
-    return ImportedCertificate(pem.facts(chain), keys.to_der(key))
+    if problem := _why_not_even_tried(files):
+        raise ProblemError(problem)
+    question = Question(
+        files=tuple(files),
+        password=password,
+        known_keys=frozenset(known_keys),
+        now=now or datetime.datetime.now(datetime.UTC),
+    )
+    outcome = _ask(question, command, patience)
+    if isinstance(outcome, Problem):
+        raise ProblemError(outcome)
+    return outcome
 
 
-def _blocks(content: bytes) -> list[tuple[bytes, bytes]]:
-    if len(content) > MAX_FILE:
-        raise _refused("file-too-large", "The file is larger than 64 KiB.")
-    blocks: list[tuple[bytes, bytes]] = []
-    position = 0
-    # One expression for a whole block takes seconds for a file of beginnings without ends.
-    while begin := _BEGIN.search(content, position):
-        last_line = b"-----END " + begin[1] + b"-----"
-        end = content.find(last_line, begin.end())
-        position = begin.end() if end < 0 else end + len(last_line)
-        if end >= 0:
-            blocks.append((begin[1], content[begin.start() : position]))
-    return blocks
+def _why_not_even_tried(files: Sequence[bytes]) -> Problem | None:
+    if not files:
+        return refusals.NO_CERTIFICATE
+    if len(files) > MAX_FILES:
+        return refusals.TOO_MANY_FILES
+    if any(len(content) > MAX_FILE for content in files):
+        return refusals.TOO_LARGE
+    return None
 
 
-def _key(text: bytes, password: str | None) -> keys.PrivateKey:
-    headed = _PROC_TYPE in text or b"DEK-Info" in text
-    if headed and (text.count(b"DEK-Info") != 1 or not _DEK_INFO.search(text)):
-        raise _refused("key-unreadable", "The private key is damaged.")
-    encrypted = _ENCRYPTED_LABEL in text or _PROC_TYPE in text
-    if encrypted and not password:
-        raise _refused(
-            "password-missing", "The private key is encrypted; enter its password as well."
-        )
+def _ask(
+    question: Question, command: Sequence[str], patience: float
+) -> ImportedCertificate | Problem:
+    """Start the process and take its answer; it is gone, and reaped, when this returns."""
     try:
-        key = serialization.load_pem_private_key(
-            text, password=(password or "").encode() if encrypted else None
+        done = subprocess.run(
+            command,
+            input=question.to_bytes(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_ENVIRONMENT,
+            cwd="/",
+            check=False,
+            timeout=patience,
         )
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        if encrypted:
-            raise _refused(
-                "password-wrong", "The password does not open the private key."
-            ) from error
-        raise _refused("key-unreadable", "The private key is damaged.") from error
-    if isinstance(key, rsa.RSAPrivateKey) and MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
-        return key
-    if isinstance(key, ec.EllipticCurvePrivateKey):
-        return key
-    raise _refused(
-        "key-not-supported", "Only RSA keys of 2048 to 4096 bits and ECDSA keys can be used."
-    )
+    # Without their causes: these exceptions hold what was written and read.
+    except subprocess.TimeoutExpired:
+        return refusals.TOO_SLOW
+    except OSError as error:
+        return _failed(f"it cannot be started: {error.strerror}")
+    if done.returncode != 0:
+        return _of_death(done.returncode)
+    try:
+        return messages.outcome(done.stdout)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return _failed("its answer cannot be understood")
 
 
-def _in_order(certificates: list[x509.Certificate], key: keys.PrivateKey) -> list[x509.Certificate]:
-    """The leaf of this key first, then issuer after issuer; what does not belong is left out."""
-    wanted = keys.spki_sha256(key.public_key())
-    leaf = next(
-        (item for item in certificates if keys.spki_sha256(item.public_key()) == wanted), None
-    )
-    if leaf is None:
-        raise _refused("key-does-not-match", pem.KEY_MISMATCH)
-    chain, others = [leaf], [item for item in certificates if item is not leaf]
-    while chain[-1].issuer != chain[-1].subject:
-        named = [item for item in others if item.subject == chain[-1].issuer]
-        if not named:
-            break
-        # Of several with the same name the one that signed; the check of the order has the rest.
-        issuer = next((item for item in named if pem.is_issued_by(chain[-1], item)), named[0])
-        others.remove(issuer)
-        chain.append(issuer)
-    return chain
+def _of_death(status: int) -> Problem:
+    if -status in _SPENT:
+        return refusals.TOO_COSTLY
+    return _failed(f"it ended with status {status}")
 
 
-def _refused(code: str, explanation: str) -> ProblemError:
-    return ProblemError(
-        Problem(
-            code=code,
-            severity=Severity.ERROR,
-            explanation=explanation,
-            remedy=(
-                (
-                    "Choose the file of the certificate with its chain and the file of its private "
-                    "key, both in PEM form."
-                ),
-            ),
-        )
-    )
+def _failed(how: str) -> Problem:
+    logger.error("The process that reads uploads failed: %s.", how)
+    return refusals.NOT_READ

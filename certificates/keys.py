@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -29,23 +30,27 @@ def generate(key_type: KeyType) -> PrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS[key_type])
 
 
-def make_csr(key: PrivateKey, names: list[str]) -> x509.CertificateSigningRequest:
+def make_csr(
+    key: PrivateKey, names: list[str], subject: Sequence[x509.NameAttribute[str]] = ()
+) -> x509.CertificateSigningRequest:
     """A request for all the names (A-labels), the first as common name where it fits.
 
-    Built from the key object: handing the PEM to a helper would validate an RSA key anew,
-    which takes longer than everything else here.
+    ``subject`` is what stands there before the common name. Built from the key object: handing
+    the PEM to a helper would validate an RSA key anew, which takes longer than all else here.
     """
-    attributes = (
-        [x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])]
-        if len(names[0]) <= MAX_COMMON_NAME
-        else []
-    )
     return (
         x509.CertificateSigningRequestBuilder()
-        .subject_name(x509.Name(attributes))
+        .subject_name(x509.Name([*subject, *common_name(names)]))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), False)
         .sign(key, hashes.SHA256())
     )
+
+
+def common_name(names: Sequence[str]) -> list[x509.NameAttribute[str]]:
+    """The first name as common name; nothing where it is too long for one."""
+    if len(names[0]) > MAX_COMMON_NAME:
+        return []
+    return [x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])]
 
 
 def to_der(key: PrivateKey) -> bytes:

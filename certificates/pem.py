@@ -11,12 +11,19 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.utils import CryptographyDeprecationWarning
 
 from certificates import keys
 from certificates.policy.names import covers
-from challenges.problems import Problem, ProblemError, Severity
+from challenges.problems import Problem, ProblemError, Severity, legible_line
 
 MAX_CHAIN_CERTIFICATES = 10
+# Characters, as many as a row has place for.
+_LONGEST_NAME = 500
+# Far enough from the ends of the calendar that nothing that is reckoned with them leaves it, in
+# whatever time zone it is shown.
+EARLIEST = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+LATEST = datetime.datetime(9999, 1, 1, tzinfo=datetime.UTC)
 # How the names of Let's Encrypt's staging CAs have begun, in lower case.
 STAGING_ISSUERS = ("(staging)", "fake le ")
 _UNREADABLE = (
@@ -25,6 +32,8 @@ _UNREADABLE = (
     x509.DuplicateExtension,
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
+    # Of a serial number that is not positive, where warnings are errors.
+    CryptographyDeprecationWarning,
 )
 
 
@@ -57,7 +66,9 @@ def split(text: bytes) -> list[x509.Certificate]:
     try:
         chain = x509.load_pem_x509_certificates(text)
         for certificate in chain:
-            _look_inside(certificate)
+            look_inside(certificate)
+            if reason := impropriety(certificate):
+                raise ProblemError(_problem("certificate-unreadable", reason))
     except _UNREADABLE as error:
         raise ProblemError(_problem("certificate-unreadable", UNREADABLE, str(error))) from error
     if len(chain) > MAX_CHAIN_CERTIFICATES:
@@ -72,8 +83,8 @@ def facts(chain: list[x509.Certificate]) -> ChainFacts:
     return ChainFacts(
         chain_pem=to_pem(chain),
         names=names_of(leaf),
-        subject=leaf.subject.rfc4514_string(),
-        issuer=_short_name(leaf.issuer),
+        subject=whole_name(leaf.subject),
+        issuer=short_name(leaf.issuer),
         serial=f"{leaf.serial_number:x}",
         sha256=leaf.fingerprint(hashes.SHA256()).hex(),
         key_type=keys.key_type_of(public_key),
@@ -129,8 +140,8 @@ def check_order(chain: list[x509.Certificate]) -> None:
                 _problem(
                     "chain-out-of-order",
                     OUT_OF_ORDER,
-                    f"{certificate.subject.rfc4514_string()} was not issued by "
-                    f"{issuer.subject.rfc4514_string()}.",
+                    f"{whole_name(certificate.subject)} was not issued by "
+                    f"{whole_name(issuer.subject)}.",
                 )
             )
 
@@ -215,29 +226,58 @@ OUT_OF_ORDER = "The certificates of the chain are not in order: one was not issu
 KEY_MISMATCH = "The private key does not belong to the certificate."
 
 
+_REMEDIES = {
+    "certificate-unreadable": "Fetch it again from where it was issued.",
+    "chain-too-long": "Leave out the certificates that do not belong to this chain.",
+    "chain-out-of-order": "Use the chain that the CA gave with this certificate.",
+    "key-does-not-match": "Use the private key that was made for this certificate.",
+    "names-do-not-match": "Use a certificate for the gateway's hostnames and no others.",
+    "certificate-from-staging": "Use a certificate of a CA that mail servers and clients trust.",
+    "certificate-expired": "Get a new one from where it was issued and bring that in.",
+    "certificate-not-yet-valid": "Use it then, or correct this machine's clock if that is wrong.",
+}
+
+
 def _problem(code: str, explanation: str, detail: str = "") -> Problem:
     return Problem(
         code=code,
         severity=Severity.ERROR,
         explanation=explanation,
-        remedy=("Use a certificate and a private key that belong together and to this gateway.",),
+        remedy=(_REMEDIES[code],),
         detail=detail,
     )
 
 
-def _look_inside(certificate: x509.Certificate) -> None:
+def look_inside(certificate: x509.Certificate) -> None:
     """Raise now what the library would raise only where the part is used."""
     certificate.public_key()
+    _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
     for name in (certificate.subject, certificate.issuer):
         name.rfc4514_string()
     names_of(certificate)
 
 
-def _short_name(name: x509.Name) -> str:
+def impropriety(certificate: x509.Certificate) -> str:
+    """Why the certificate cannot be kept though it can be read, in a sentence; else empty."""
+    if certificate.serial_number <= 0:  # RFC 5280 §4.1.2.2
+        return "A certificate has zero or a negative number as its serial number."
+    moments = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if not all(EARLIEST <= moment < LATEST for moment in moments):
+        return "A certificate is valid from before the year 1970 or until after the year 9998."
+    return ""
+
+
+def short_name(name: x509.Name) -> str:
+    """The common name; else the organization; else the whole name. Legible, on one line."""
     for oid in (x509.NameOID.COMMON_NAME, x509.NameOID.ORGANIZATION_NAME):
         if attributes := name.get_attributes_for_oid(oid):
-            return str(attributes[0].value)
-    return name.rfc4514_string()
+            return legible_line(str(attributes[0].value), _LONGEST_NAME)
+    return whole_name(name)
+
+
+def whole_name(name: x509.Name) -> str:
+    """All parts of it (RFC 4514), legible, on one line."""
+    return legible_line(name.rfc4514_string(), _LONGEST_NAME)
 
 
 def _base64url(raw: bytes) -> str:

@@ -42,8 +42,16 @@ def circumstances(gateways: Iterable[Gateway]) -> Circumstances:
     return Circumstances(backoffs.by_set(sets), directories.known())
 
 
+def is_automatic(gateway: Gateway, certificate: Certificate | None) -> bool:
+    """Whether the next certificate is asked for by itself: none other is selected manually.
+
+    The first one never is, because a person decides when a gateway is ready for it.
+    """
+    return gateway.uses_lets_encrypt and certificate is not None
+
+
 def is_renewed(gateway: Gateway, certificate: Certificate | None) -> bool:
-    """Whether the gateway's certificate in use is renewed automatically."""
+    """Whether that is the renewal of the certificate in use; else it replaces another's."""
     return (
         gateway.uses_lets_encrypt
         and certificate is not None
@@ -57,22 +65,28 @@ def plan(
     around: Circumstances,
     now: datetime.datetime,
 ) -> renewal.Plan | None:
-    """When the gateway's certificate is renewed next and why; None when it is not.
+    """When the gateway's next certificate is asked for by itself and why; None when it is not.
 
     It is not while automatic attempts are stopped, because the problem cannot pass by itself.
     """
-    if certificate is None or not is_renewed(gateway, certificate):
+    if certificate is None or not is_automatic(gateway, certificate):
         return None
     backoff = stopped_or_paused(gateway, around)
     if backoff is not None and backoff.is_stopped:
         return None
+    retry_not_before = backoffs.holds_until(backoff, around.directories, now)
+    ca_away_until = _absent_until(gateway, certificate, backoff, around, now)
+    if not is_renewed(gateway, certificate):
+        return renewal.first_from_there(
+            now, retry_not_before=retry_not_before, ca_away_until=ca_away_until
+        )
     return renewal.next_renewal(
         certificate.not_before,
         certificate.not_after,
         window=window(certificate),
         seed=certificate.sha256,
-        retry_not_before=backoffs.holds_until(backoff, around.directories, now),
-        ca_away_until=_absent_until(gateway, certificate, backoff, around, now),
+        retry_not_before=retry_not_before,
+        ca_away_until=ca_away_until,
     )
 
 
@@ -84,10 +98,14 @@ def needs_no_test(
     *,
     is_staging_away: bool,
 ) -> bool:
-    """Whether the automatic renewal of ``in_use`` goes to the production CA at once."""
+    """Whether what follows ``in_use`` by itself is asked of the production CA at once.
+
+    That a certificate from elsewhere holds the names proves nothing.
+    """
     return starting.may_skip_test(
         attempt,
-        is_same_set=set(in_use.names) == set(gateway.names),
+        is_same_set=in_use.origin == Origin.LETS_ENCRYPT
+        and set(in_use.names) == set(gateway.names),
         not_before=in_use.not_before,
         not_after=in_use.not_after,
         is_staging_away=is_staging_away,
@@ -131,7 +149,7 @@ def is_last_part(gateway: Gateway, now: datetime.datetime) -> bool:
     certificate = gateway.selected_certificate
     return (
         certificate is not None
-        and is_renewed(gateway, certificate)
+        and is_automatic(gateway, certificate)
         and renewal.is_last_part(certificate.not_before, certificate.not_after, now)
     )
 

@@ -1,32 +1,36 @@
 """Prepares an ACME order: its key and CSR, committed before the CA hears of them.
 
 A lost key is a lost certificate, so nothing is asked of a CA for a key that is not stored.
+A key that is kept over renewals may have become known to others: nobody can tell that here.
 """
 
 from __future__ import annotations
 
 from cryptography import x509
 
-from certificates import accounts, directories, keys, milestones, pem, sealing, store
+from certificates import accounts, directories, events, keys, milestones, pem, sealing, store
 from certificates.models import (
     Account,
     Certificate,
     Directory,
     Issuance,
+    Level,
     Order,
     OrderStatus,
     Origin,
 )
 from certificates.policy.issuance import Environment
 from certificates.policy.keys import KeyType
+from challenges.problems import ProblemError
 
 
 def prepare(issuance: Issuance, environment: Environment) -> Order:
-    """Store a new order with a new sealed key; the CA knows nothing of it yet."""
+    """Store a new order with its sealed key, a new one unless the gateway keeps its key; the CA
+    knows nothing of it yet."""
     account = accounts.account_at(directories.url_of(environment), issuance.gateway)
     milestones.reached(f"{environment}:account-prepared")
     directory = Directory.objects.filter(url=account.directory_url).first()
-    key = keys.generate(KeyType(issuance.key_type))
+    key = _kept_key(issuance, environment) or keys.generate(KeyType(issuance.key_type))
     csr = keys.make_csr(key, issuance.names)
     order = Order.objects.create(
         issuance=issuance,
@@ -49,6 +53,40 @@ def csr_of(order: Order) -> x509.CertificateSigningRequest:
 def key_of(order: Order) -> bytes:
     """The private key of the order's certificate, PKCS#8 DER. Raises ProblemError."""
     return sealing.unseal(order.sealed_key, keys.sealing_purpose(csr_of(order).public_key()))
+
+
+def _kept_key(issuance: Issuance, environment: Environment) -> keys.PrivateKey | None:
+    """The key of the newest certificate from Let's Encrypt, where the gateway keeps it.
+
+    Never for the staging CA, which has no need of it.
+    """
+    gateway = issuance.gateway
+    if environment is not Environment.PRODUCTION or not gateway.keeps_key:
+        return None
+    issued = Certificate.objects.filter(gateway=gateway, origin=Origin.LETS_ENCRYPT)
+    newest = issued.order_by("-not_before", "-pk").first()
+    if newest is None:
+        return None
+    if newest.key_type != issuance.key_type:
+        _say_not_kept(issuance, "another key type has been chosen.")
+        return None
+    try:
+        return keys.load_der(store.private_key(newest))
+    except (ProblemError, ValueError) as error:
+        _say_not_kept(issuance, f"it cannot be used any more. {error}")
+        return None
+
+
+def _say_not_kept(issuance: Issuance, why: str) -> None:
+    """Whoever publishes TLSA records has to hear of a new key before it is in use."""
+    events.record(
+        "key-not-kept",
+        "The private key is not kept at this renewal, although the settings say so, because "
+        f"{why} The new certificate has a new key; TLSA records in the DNS have to be changed.",
+        level=Level.WARNING,
+        gateway=issuance.gateway,
+        issuance=issuance,
+    )
 
 
 def _replaces(

@@ -23,13 +23,9 @@ REHEARSALS_AT_ONCE = 20
 
 
 def renewable() -> QuerySet[Gateway]:
-    """The gateways whose certificate is renewed automatically.
-
-    Only while the source is Let's Encrypt and the certificate in use came from there.
-    """
+    """The gateways whose next certificate is asked for by itself (``plans.is_automatic``)."""
     return Gateway.objects.filter(
-        certificate_source=CertificateSource.LETS_ENCRYPT,
-        selected_certificate__origin=Origin.LETS_ENCRYPT,
+        certificate_source=CertificateSource.LETS_ENCRYPT, selected_certificate__isnull=False
     )
 
 
@@ -111,9 +107,10 @@ def _idle(gateways: QuerySet[Gateway]) -> QuerySet[Gateway]:
 def _due(now: datetime.datetime) -> list[Gateway]:
     """Those that the policy wants renewed by now, failures aside."""
     at = "selected_certificate__renewal_at"
+    from_elsewhere = ~Q(selected_certificate__origin=Origin.LETS_ENCRYPT)
     return list(
         _idle(renewable())
-        .filter(Q(**{f"{at}__lte": now}) | Q(**{f"{at}__isnull": True}))
+        .filter(Q(**{f"{at}__lte": now}) | Q(**{f"{at}__isnull": True}) | from_elsewhere)
         .select_related("selected_certificate__renewal_information")
         .defer("selected_certificate__chain_pem", "selected_certificate__sealed_key")
         .order_by("selected_certificate__not_after", "pk")
@@ -123,7 +120,9 @@ def _due(now: datetime.datetime) -> list[Gateway]:
 def _to_rehearse(now: datetime.datetime) -> QuerySet[Gateway]:
     # Farther ahead only a wrong clock has written.
     moment = Q(next_rehearsal_at__lte=now) | Q(next_rehearsal_at__gt=now + 2 * rehearsal.EVERY)
-    return renewable().filter(moment, rehearses=True)
+    # What is not from there is about to be replaced: that tells more than a rehearsal.
+    from_there = Q(selected_certificate__origin=Origin.LETS_ENCRYPT)
+    return renewable().filter(moment, from_there, rehearses=True)
 
 
 def _is_due(gateway: Gateway, now: datetime.datetime) -> bool:

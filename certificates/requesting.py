@@ -216,7 +216,7 @@ def cancel(issuance: Issuance, now: datetime.datetime, by: str = "") -> None:
         _leave_alone(row, now)
         events.record(
             "issuance-cancelled",
-            f"{row.current.label} was cancelled{f' by {by}' if by else ''}; "
+            f"{row.current.label} was cancelled{events.by_whom(by)}; "
             "the certificate in use stays as it is.",
             gateway=row.gateway,
             issuance=row,
@@ -225,10 +225,13 @@ def cancel(issuance: Issuance, now: datetime.datetime, by: str = "") -> None:
 
 
 def _leave_alone(issuance: Issuance, now: datetime.datetime) -> None:
-    """What began by itself and was cancelled by hand does not begin again at once."""
+    """What began by itself, or would now, and was cancelled by hand does not begin at once."""
+    gateway = issuance.gateway
+    in_use = gateway.selected_certificate
+    is_first = plans.is_automatic(gateway, in_use) and not plans.is_renewed(gateway, in_use)
     if issuance.is_rehearsal:
-        plans.rehearse_after_failure(issuance.gateway, now)
-    elif issuance.trigger == Trigger.RENEWAL:
+        plans.rehearse_after_failure(gateway, now)
+    elif is_first or issuance.trigger == Trigger.RENEWAL:
         backoffs.postpone(issuance.identifier_set, starting.was_cancelled(), now)
 
 
@@ -300,7 +303,7 @@ def _failures(names_key: str) -> int:
 
 def _request_sentence(issuance: Issuance, by: str) -> str:
     names = ", ".join(issuance.names)
-    who = f" by {by}" if by else ""
+    who = events.by_whom(by)
     match issuance.trigger:
         case Trigger.RENEWAL:
             return f"The automatic renewal of the certificate for {names} begins."

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import functools
 import hashlib
 import os
+from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -27,13 +27,20 @@ def new_key() -> str:
     return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode()
 
 
-@functools.cache
 def keyring() -> tuple[bytes, ...]:
-    """The keys of this installation, newest first.
+    """The keys of this installation, newest first, as they are at this moment.
 
-    Raises ProblemError when there is none or one is not 32 bytes in base64url.
+    They are read each time: another process may have put a newer key in front, and what is
+    sealed with a key that is being retired would keep it needed. That takes a tenth of a
+    millisecond; what a file's times and size tell of a change can be wrong.
+
+    Raises ProblemError when they cannot be read, there is none, or one cannot be used.
     """
-    return read_keys(settings.READ_ENCRYPTION_KEYS())
+    try:
+        text = settings.READ_ENCRYPTION_KEYS()
+    except (OSError, ValueError) as error:
+        raise ProblemError(_unusable_keys(str(error))) from error
+    return read_keys(text)
 
 
 def read_keys(text: str) -> tuple[bytes, ...]:
@@ -41,16 +48,15 @@ def read_keys(text: str) -> tuple[bytes, ...]:
 
     Raises ProblemError when there is none or one is not 32 bytes in base64url.
     """
-    try:
-        keys = tuple(
-            base64.b64decode(word, altchars=b"-_", validate=True)
-            for word in text.replace(",", " ").split()
-        )
-    except (binascii.Error, ValueError):
-        keys = ()
-    if not keys or any(len(key) != KEY_BYTES for key in keys):
-        raise ProblemError(_unusable_keys())
-    return keys
+    words = text.replace(",", " ").split()
+    if not words:
+        raise ProblemError(_unusable_keys("There is no key for encryption at rest."))
+    return tuple(_read_key(word, number) for number, word in enumerate(words, start=1))
+
+
+def write_keys(keys: Sequence[bytes]) -> str:
+    """A key file's text, one key a line; the inverse of :func:`read_keys`."""
+    return "".join(f"{base64.urlsafe_b64encode(key).decode()}\n" for key in keys)
 
 
 def seal(plaintext: bytes, purpose: str, keys: tuple[bytes, ...] | None = None) -> str:
@@ -63,7 +69,7 @@ def seal(plaintext: bytes, purpose: str, keys: tuple[bytes, ...] | None = None) 
     nonce = os.urandom(NONCE_BYTES)
     ciphertext = AESGCM(key).encrypt(nonce, plaintext, purpose.encode())
     body = base64.urlsafe_b64encode(nonce + ciphertext).decode()
-    return f"{VERSION}.{key_id(key)}.{body}"
+    return f"{prefix(key)}{body}"
 
 
 def unseal(sealed: str, purpose: str, keys: tuple[bytes, ...] | None = None) -> bytes:
@@ -89,11 +95,27 @@ def key_id(key: bytes) -> str:
     return hashlib.sha256(b"gateway-admin key id" + key).hexdigest()[:8]
 
 
-def _unusable_keys() -> Problem:
+def prefix(key: bytes) -> str:
+    """How every text that this key has sealed begins, and none of another's."""
+    return f"{VERSION}.{key_id(key)}."
+
+
+def _read_key(word: str, number: int) -> bytes:
+    try:
+        key = base64.b64decode(word, altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        damaged = f"Key {number} for encryption at rest is damaged: it is not 32 bytes in base64."
+        raise ProblemError(_unusable_keys(damaged))
+    return key
+
+
+def _unusable_keys(explanation: str) -> Problem:
     return Problem(
         code="encryption-keys-unusable",
         severity=Severity.ERROR,
-        explanation="The keys for encryption at rest are missing or damaged.",
+        explanation=explanation,
         remedy=(
             (
                 "Restore the file secrets/encryption_keys of the data directory from a backup, "

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from certificates import disk, keys, pem, sealing
 from certificates.generations import Shelf
-from certificates.models import Certificate, Gateway, Issuance, Origin
+from certificates.models import Certificate, CertificateRequest, Gateway, Issuance, Origin
 from challenges.problems import Problem, ProblemError, Severity
 
 KEY_FILE = "privkey.pem"
+# Certificates whose keys are tried for one that comes without: years of them.
+MOST_KEYS = 200
 _SLUG = re.compile(r"[-a-zA-Z0-9_]+")
 
 
@@ -24,8 +27,11 @@ def add(
     origin: Origin,
     issuance: Issuance | None = None,
 ) -> Certificate:
-    """Store a checked chain with its sealed key; the same certificate again is the same row."""
-    certificate, _ = Certificate.objects.get_or_create(
+    """Store a checked chain with its sealed key; the same certificate again is the same row.
+
+    Its key takes the place of one that is stored and can no longer be opened.
+    """
+    certificate, is_new = Certificate.objects.get_or_create(
         gateway=gateway,
         sha256=chain.sha256,
         defaults={
@@ -42,6 +48,9 @@ def add(
             "not_after": chain.not_after,
         },
     )
+    if not is_new and why_keyless(certificate, chain):
+        certificate.sealed_key = sealing.seal(key_der, chain.sealing_purpose)
+        certificate.save(update_fields=["sealed_key"])
     return certificate
 
 
@@ -50,10 +59,59 @@ def seal_key(key_der: bytes, public_key: PublicKeyTypes) -> str:
     return sealing.seal(key_der, keys.sealing_purpose(public_key))
 
 
+def sealing_purpose(chain_pem: str) -> str:
+    """What the key of a stored chain is sealed for. Raises ProblemError for an unreadable one."""
+    return keys.sealing_purpose(pem.split(chain_pem.encode())[0].public_key())
+
+
 def private_key(certificate: Certificate) -> bytes:
     """The certificate's key as PKCS#8 DER. Raises ProblemError when it cannot be opened."""
-    facts = pem.facts(pem.split(certificate.chain_pem.encode()))
-    return sealing.unseal(certificate.sealed_key, facts.sealing_purpose)
+    return sealing.unseal(certificate.sealed_key, sealing_purpose(certificate.chain_pem))
+
+
+def why_keyless(certificate: Certificate, chain: pem.ChainFacts) -> Problem | None:
+    """Why the certificate's key cannot be used: it does not open, or is no key of this chain."""
+    try:
+        der = sealing.unseal(certificate.sealed_key, chain.sealing_purpose)
+        pem.check_key(pem.split(chain.chain_pem.encode()), keys.load_der(der).public_key())
+    except ProblemError as error:
+        return error.problem
+    except ValueError as error:
+        return _unreadable_key(str(error))
+    return None
+
+
+def known_keys(gateway: Gateway) -> set[str]:
+    """The keys kept here for the gateway, by the hexadecimal SHA-256 of their public halves.
+
+    Those of its certificate requests and of its newest certificates. Two queries.
+    """
+    requests = CertificateRequest.objects.filter(gateway=gateway)
+    return {spki for spki, _sealed in _sealed_keys(gateway)} | set(
+        requests.values_list("spki_sha256", flat=True)
+    )
+
+
+def kept_key(gateway: Gateway, spki_sha256: str) -> bytes:
+    """One of them as PKCS#8 DER. Raises ProblemError when it is not kept, or does not open."""
+    requests = CertificateRequest.objects.filter(gateway=gateway, spki_sha256=spki_sha256)
+    sealed = list(requests.values_list("sealed_key", flat=True))
+    sealed += [each for spki, each in _sealed_keys(gateway) if spki == spki_sha256]
+    problem = _no_key()
+    for each in sealed:
+        try:
+            return sealing.unseal(each, f"certificate-key:{spki_sha256}")
+        except ProblemError as error:
+            problem = error.problem
+    raise ProblemError(problem)
+
+
+def _sealed_keys(gateway: Gateway) -> Iterator[tuple[str, str]]:
+    newest = Certificate.objects.filter(gateway=gateway).order_by("-pk")[:MOST_KEYS]
+    for chain_pem, sealed_key in newest.values_list("chain_pem", "sealed_key"):
+        with contextlib.suppress(ProblemError):
+            leaf = pem.split(chain_pem.encode())[0]
+            yield keys.spki_sha256(leaf.public_key()), sealed_key
 
 
 def renewal_id(certificate: Certificate) -> str:
@@ -80,7 +138,7 @@ def is_live(gateway: Gateway, certificate: Certificate) -> bool:
     """
     directory = live_directory(gateway)
     try:
-        files = _public_files(certificate)
+        files = public_files(certificate)
     except ProblemError:
         return False
     with contextlib.suppress(ProblemError):
@@ -114,7 +172,7 @@ def write_live(gateway: Gateway, certificate: Certificate) -> Path:
     the link may get two certificates' files if a switch comes between.
     """
     shelf = _shelf(gateway)
-    files = _public_files(certificate) | _key_file(certificate)
+    files = public_files(certificate) | _key_file(certificate)
     before = in_use(gateway)
     try:
         shelf.put(f"{certificate.pk:08d}", files)
@@ -133,7 +191,8 @@ def go_back(gateway: Gateway, before: str | None) -> None:
         raise ProblemError(_cannot_write(shelf.link, error, is_switched=True)) from error
 
 
-def _public_files(certificate: Certificate) -> dict[str, bytes]:
+def public_files(certificate: Certificate) -> dict[str, bytes]:
+    """The files without the key, by name. Raises ProblemError for an unreadable chain."""
     chain = pem.split(certificate.chain_pem.encode())
     leaf, issuers = pem.to_pem(chain[:1]), pem.to_pem(chain[1:])
     return {
@@ -176,4 +235,23 @@ def _cannot_write(link: Path, error: OSError, *, is_switched: bool) -> Problem:
         ),
         detail=str(error),
         retryable=True,
+    )
+
+
+def _no_key() -> Problem:
+    return Problem(
+        code="no-key-found",
+        severity=Severity.ERROR,
+        explanation="There is no private key for this certificate, neither in the files nor here.",
+        remedy=("Choose the file of the private key as well.",),
+    )
+
+
+def _unreadable_key(detail: str) -> Problem:
+    return Problem(
+        code="key-unreadable",
+        severity=Severity.ERROR,
+        explanation="The stored private key is damaged.",
+        remedy=("Import the certificate with its private key again.",),
+        detail=detail,
     )

@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 from certificates import (
     budget,
     clock,
+    following,
     heartbeats,
     inquiring,
     issuing,
@@ -96,6 +97,12 @@ def mend() -> None:
     Apart from the sweep, which a disk that hangs must not keep.
     """
     repairing.repair(timezone.now(), only_known=True)
+
+
+@shared_task
+def follow() -> None:
+    """Look at the files that other tools renew; apart from the sweep for the same reason."""
+    following.look(timezone.now())
 
 
 @shared_task

@@ -72,10 +72,17 @@ def explain(problem: CaProblem, issuance: Issuance, seen: Evidence | None = None
             names=tuple(issuance.names),
             machine=_machine(),
             addresses=_addresses(problem, issuance),
+            keeps_key=_may_have_kept_its_key(issuance),
         ),
         evidence=seen,
         findings=findings,
     )
+
+
+def _may_have_kept_its_key(issuance: Issuance) -> bool:
+    """Only the production CA is ever shown a key a second time."""
+    is_real = environment_of(issuance.current) is Environment.PRODUCTION
+    return is_real and issuance.gateway.keeps_key
 
 
 def _machine() -> str:

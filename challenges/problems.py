@@ -82,6 +82,11 @@ def worst_first(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(problems, key=lambda problem: -problem.severity.rank)
 
 
+def legible_line(text: str, longest: int) -> str:
+    """Like :func:`legible`, and on one line: for names, and for what is quoted in a sentence."""
+    return legible(" ".join(text.split()), longest)
+
+
 def legible(text: str, longest: int) -> str:
     """Hostile text as it can be stored, printed and shown: no control characters but line breaks.
 

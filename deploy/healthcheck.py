@@ -1,4 +1,4 @@
-"""What a container asks about itself: `http PORT PATH` or `heartbeat PART`; status 0 is healthy.
+"""What a container asks about itself, as `main` lists it; status 0 is healthy.
 
 A container is healthy while its own process works, whatever the state of the others: /healthz,
 which speaks for all of them, would have the console restarted because the worker is down.
@@ -7,6 +7,7 @@ which speaks for all of them, would have the console restarted because the worke
 from __future__ import annotations
 
 import http.client
+import ssl
 import sys
 
 from certificates.policy.health import AHEAD, SILENT_AFTER
@@ -14,9 +15,11 @@ from certificates.policy.health import AHEAD, SILENT_AFTER
 PATIENCE_SECONDS = 4
 
 
-def answers(port: int, path: str) -> bool:
+def answers(port: int, path: str, *, tls: bool = False) -> bool:
     """Whether the server on this port answers GET ``path`` with anything but a server error."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+    connection = (_https if tls else http.client.HTTPConnection)(
+        "127.0.0.1", port, timeout=PATIENCE_SECONDS
+    )
     try:
         connection.request("GET", path)
         return connection.getresponse().status < 500
@@ -24,6 +27,24 @@ def answers(port: int, path: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _https(host: str, port: int, timeout: float) -> http.client.HTTPSConnection:
+    """Without looking at the certificate, which is for other names than this one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+
+
+def console_speaks_https() -> bool:
+    """Whether the configuration says so."""
+    from gateway_admin import configuration  # noqa: PLC0415
+
+    try:
+        return bool(configuration.load().console_certificate)
+    except configuration.ConfigurationError:
+        return False
 
 
 def beats(part: str) -> bool:
@@ -53,10 +74,12 @@ def main(arguments: list[str]) -> int:
     match arguments:
         case ["http", port, path] if port.isdigit():
             healthy = answers(int(port), path)
+        case ["console", port, path] if port.isdigit():
+            healthy = answers(int(port), path, tls=console_speaks_https())
         case ["heartbeat", ("worker" | "beat") as part]:
             healthy = beats(part)
         case _:
-            sys.stderr.write("usage: healthcheck http PORT PATH | heartbeat worker|beat\n")
+            sys.stderr.write("usage: healthcheck http|console PORT PATH | heartbeat worker|beat\n")
             return 2
     if not healthy:
         sys.stderr.write(f"not healthy: {' '.join(arguments)}\n")

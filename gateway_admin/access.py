@@ -27,6 +27,8 @@ PERSONAL = frozenset({"password", "sign_out"})
 READABLE = frozenset(
     {
         "certificate",
+        "certificate_download",
+        "certificate_request",
         "certificates",
         "gateway",
         "gateways",
@@ -36,6 +38,7 @@ READABLE = frozenset(
         "issuance",
         "log",
         "overview",
+        "request_csr",
         "warnings",
     }
 )
@@ -43,9 +46,14 @@ READABLE = frozenset(
 # every page be in one on purpose.
 ADMINISTRATION = frozenset(
     {
+        "certificate_export",
         "certificate_import",
+        "certificate_replace",
+        "certificate_self_signed",
         "certificate_use",
         "gateway_add",
+        "gateway_follow",
+        "gateway_follow_stop",
         "gateway_issue",
         "gateway_preflight",
         "gateway_rehearse",
@@ -53,6 +61,8 @@ ADMINISTRATION = frozenset(
         "gateway_use_lets_encrypt",
         "issuance_cancel",
         "network_settings",
+        "request_add",
+        "request_discard",
         "user_add",
         "users",
     }

@@ -8,11 +8,14 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 import dj_database_url
+
+from gateway_admin.secret import Secret
 
 LETS_ENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
 LETS_ENCRYPT_PRODUCTION = "https://acme-v02.api.letsencrypt.org/directory"
@@ -21,6 +24,7 @@ PUBLIC_RESOLVERS = ("1.1.1.1", "8.8.8.8", "9.9.9.9")
 OWNER_FILE = "gateway-admin.env"
 DEMO_FILE = "demo.env"
 ON = frozenset({"1", "on", "true", "yes"})
+SELF_SIGNED = "self-signed"
 
 
 class ConfigurationError(Exception):
@@ -37,7 +41,9 @@ class Configuration:
     ``public_port`` is where a CA looks for the challenge: 80 everywhere but in the demonstration,
     whose router cannot bind that. ``rate_limits`` says whose limits the CA has (``lets-encrypt``,
     or ``none`` for a CA of one's own); the two limits are those that it has granted to this
-    console's production account, None for the usual ones.
+    console's production account, None for the usual ones. Only files below
+    ``certificate_directories`` may be followed. ``console_certificate`` is empty where the console
+    speaks plain HTTP, else ``self-signed`` or the slug of the gateway whose certificate it shows.
     """
 
     data_dir: Path
@@ -50,6 +56,7 @@ class Configuration:
     acme_production_url: str
     acme_ca_bundle: Path | None
     dns_servers: tuple[str, ...]
+    certificate_directories: tuple[Path, ...]
     public_networks: tuple[Network, ...]
     challenge_host: str
     public_port: int
@@ -59,6 +66,7 @@ class Configuration:
     log_format: str
     demo: bool
     https: bool
+    console_certificate: str
 
     @property
     def secret_key_file(self) -> Path:
@@ -69,6 +77,16 @@ class Configuration:
     def encryption_keys_file(self) -> Path:
         """Where the keys for encryption at rest are kept unless the environment gives them."""
         return self.data_dir / "secrets" / "encryption_keys"
+
+    @property
+    def console_certificate_file(self) -> Path:
+        """The console's self-signed certificate with its key, once it has been made."""
+        return self.data_dir / "console" / "self-signed.pem"
+
+    @property
+    def console_gateway(self) -> str:
+        """The slug of the gateway whose certificate the console shows; empty without one."""
+        return "" if self.console_certificate == SELF_SIGNED else self.console_certificate
 
 
 def load(environ: Mapping[str, str] | None = None) -> Configuration:
@@ -95,6 +113,9 @@ def load(environ: Mapping[str, str] | None = None) -> Configuration:
         ),
         acme_ca_bundle=_readable(bundle, "GATEWAY_ADMIN_ACME_CA_BUNDLE") if bundle else None,
         dns_servers=_list(values, "GATEWAY_ADMIN_DNS_SERVERS") or PUBLIC_RESOLVERS,
+        certificate_directories=_directories(
+            values, "GATEWAY_ADMIN_CERTIFICATE_DIRECTORIES", data_dir
+        ),
         public_networks=_networks(values, "GATEWAY_ADMIN_PUBLIC_NETWORKS"),
         challenge_host=values.get("GATEWAY_ADMIN_CHALLENGE_HOST") or "0.0.0.0,[::]",
         public_port=_port(values, "GATEWAY_ADMIN_DEMO_PUBLIC_PORT", 80),
@@ -106,6 +127,7 @@ def load(environ: Mapping[str, str] | None = None) -> Configuration:
         log_format=_choice(values, "GATEWAY_ADMIN_LOG_FORMAT", ("text", "json")),
         demo=values.get("GATEWAY_ADMIN_DEMO", "").lower() in ON,
         https=_behind_https(values),
+        console_certificate=_console_certificate(values),
     )
 
 
@@ -143,18 +165,12 @@ def databases(configuration: Configuration) -> dict[str, object]:
 def secret_from(environ: Mapping[str, str], variable: str, file: Path) -> str:
     """A secret's text: the variable, the file that VARIABLE_FILE names, or ``file``; else empty.
 
-    Raises ConfigurationError when the file that VARIABLE_FILE names cannot be read.
+    Raises ConfigurationError when the file cannot be read, also where VARIABLE_FILE names it.
     """
-    if value := environ.get(variable, "").strip():
-        return value
-    if given := _from_file(environ, f"{variable}_FILE"):
-        return given
     try:
-        return file.read_text().strip()
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{file} cannot be read: {_why(error)}.") from error
+        return Secret.of(environ, variable, file).read()
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def read_env_file(file: Path) -> dict[str, str]:
@@ -216,6 +232,22 @@ def _readable(path: str, variable: str) -> Path:
     return file
 
 
+def _directories(values: Mapping[str, str], variable: str, data_dir: Path) -> tuple[Path, ...]:
+    """They need not exist yet: a disk may be mounted later."""
+    found = tuple(Path(part) for part in _list(values, variable))
+    for directory in found:
+        if not directory.is_absolute() or ".." in directory.parts or directory == Path("/"):
+            raise ConfigurationError(
+                f"{variable} must name directories below / by their whole paths, such as "
+                f"/etc/letsencrypt, separated by commas; {directory} is none."
+            )
+        if directory.is_relative_to(data_dir):
+            raise ConfigurationError(
+                f"{variable} names {directory}, where this console keeps what is its own."
+            )
+    return found
+
+
 def _networks(values: Mapping[str, str], variable: str) -> tuple[Network, ...]:
     try:
         return tuple(ipaddress.ip_network(part) for part in _list(values, variable))
@@ -232,6 +264,22 @@ def _behind_https(values: Mapping[str, str]) -> bool:
             "HTTPS proxy connects from, such as 127.0.0.1."
         )
     return is_on
+
+
+def _console_certificate(values: Mapping[str, str]) -> str:
+    """What the console speaks HTTPS with; empty for plain HTTP."""
+    variable = "GATEWAY_ADMIN_CONSOLE_CERTIFICATE"
+    value = values.get(variable, "")
+    if not re.fullmatch(r"[-a-zA-Z0-9_]*", value):
+        raise ConfigurationError(
+            f"{variable} must be {SELF_SIGNED} or the short name of a gateway, such as default."
+        )
+    if value and values.get("GATEWAY_ADMIN_HTTPS", "").lower() in ON:
+        raise ConfigurationError(
+            "GATEWAY_ADMIN_HTTPS=on says that a proxy speaks HTTPS for the console, and "
+            f"{variable} (or --tls) that it does so itself: leave one of the two out."
+        )
+    return value
 
 
 def _port(values: Mapping[str, str], variable: str, default: int) -> int:

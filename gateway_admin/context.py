@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from certificates.queries import count_warnings
 from gateway_admin.access import ADMINISTRATION
+from gateway_admin.launch import console_tls
 from gateway_admin.models import User
 
 
@@ -33,12 +34,33 @@ MAIN_PAGES: tuple[tuple[str, str | Promise, frozenset[str]], ...] = (
     (
         "gateways",
         _("Gateways"),
-        frozenset({"gateway", "gateway_add", "gateway_preflight", "gateway_settings", "issuance"}),
+        frozenset(
+            {
+                "gateway",
+                "gateway_add",
+                "gateway_follow",
+                "gateway_preflight",
+                "gateway_settings",
+                "issuance",
+            }
+        ),
     ),
     (
         "certificates",
         _("Certificates"),
-        frozenset({"certificate", "certificate_import", "certificate_use"}),
+        frozenset(
+            {
+                "certificate",
+                "certificate_export",
+                "certificate_import",
+                "certificate_replace",
+                "certificate_request",
+                "certificate_self_signed",
+                "certificate_use",
+                "request_add",
+                "request_discard",
+            }
+        ),
     ),
     ("log", _("Log"), frozenset()),
     ("warnings", _("Warnings"), frozenset()),
@@ -59,6 +81,11 @@ def console(request: HttpRequest) -> dict[str, object]:
         "demo": settings.CONFIGURATION.demo,
         "can_change": can_change,
         "warning_count": warning_count,
+        # Of a certificate of the console's own that only an administrator can do something about.
+        "console_fingerprint": (
+            console_tls.self_signed_fingerprint() if can_change and not is_part else ""
+        ),
+        "console_gateway": settings.CONFIGURATION.console_gateway,
         "navigation": _navigation(request, can_change, warning_count) if is_signed_in else (),
     }
 

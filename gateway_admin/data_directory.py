@@ -16,9 +16,11 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from certificates import sealing
+from certificates import disk, sealing
+from challenges.problems import ProblemError
 from gateway_admin.celery import prepare_broker
 from gateway_admin.configuration import Configuration, ConfigurationError, secret_from
+from gateway_admin.secret import Secret
 
 
 def prepare(configuration: Configuration) -> None:
@@ -43,7 +45,7 @@ def prepare(configuration: Configuration) -> None:
         sealing.new_key(),
         may_make=not has_tables,
     )
-    sealing.keyring.cache_clear()
+    _check_encryption_keys()
     prepare_broker()
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         call_command("migrate", verbosity=0, interactive=False)
@@ -52,16 +54,7 @@ def prepare(configuration: Configuration) -> None:
 def write_secret(file: Path, text: str) -> None:
     """Write a file that only its owner may read, never half; raises OSError."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(f"{text}\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).replace(file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    disk.replace_file(file, f"{text}\n".encode())
 
 
 def _check_writable(directory: Path) -> None:
@@ -100,11 +93,28 @@ def _executor(configuration: Configuration) -> MigrationExecutor:
 def _make_secret(variable: str, file: Path, value: str, *, may_make: bool) -> None:
     if secret_from(os.environ, variable, file):
         return
+    given = Secret.of(os.environ, variable, file)
+    if not given.is_ours:
+        raise ConfigurationError(f"{given.variable} names {given.file}, which is empty.")
     if not may_make:
+        what = "is empty" if file.exists() else "is missing"
         raise ConfigurationError(
-            f"The key file {file} is missing, but the database was written with it; "
+            f"The key file {file} {what}, but the database was written with it; "
             f"restore it from a backup or set {variable}."
         )
-    write_secret(file, value)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with disk.exclusively(file.parent):
+        # Whoever was first has perhaps used it already.
+        if not (made := secret_from(os.environ, variable, file)):
+            write_secret(file, value)
     if variable == "GATEWAY_ADMIN_SECRET_KEY":
-        settings.SECRET_KEY = value
+        settings.SECRET_KEY = made or value
+
+
+def _check_encryption_keys() -> None:
+    """Now, and not when the first key is to be stored. Raises ConfigurationError."""
+    try:
+        sealing.keyring()
+    except ProblemError as error:
+        problem = error.problem
+        raise ConfigurationError(" ".join([problem.explanation, *problem.remedy])) from error

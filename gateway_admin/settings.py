@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import functools
 import os
 import secrets
 import sys
@@ -13,6 +12,7 @@ from csp.constants import NONE, SELF
 
 from gateway_admin import logs
 from gateway_admin.configuration import databases, load, secret_from
+from gateway_admin.secret import Secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 CONFIGURATION = load()
@@ -23,10 +23,14 @@ BUILT_AT = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
 SECRET_KEY = secret_from(
     os.environ, "GATEWAY_ADMIN_SECRET_KEY", CONFIGURATION.secret_key_file
 ) or secrets.token_urlsafe(64)
-# A function, so that the keys are in no dump of the settings and are read only where needed.
-READ_ENCRYPTION_KEYS = functools.partial(
-    secret_from, os.environ, "GATEWAY_ADMIN_ENCRYPTION_KEYS", CONFIGURATION.encryption_keys_file
+# A function, so that the keys are in no dump of the settings and are read when they are needed:
+# the file may be another one by then.
+_ENCRYPTION_KEYS = Secret.of(
+    os.environ, "GATEWAY_ADMIN_ENCRYPTION_KEYS", CONFIGURATION.encryption_keys_file
 )
+READ_ENCRYPTION_KEYS = _ENCRYPTION_KEYS.read
+# The file that a rotation may write; None where the owner gives the keys.
+ENCRYPTION_KEYS_FILE = _ENCRYPTION_KEYS.own_file
 DEBUG = False
 ALLOWED_HOSTS = [*CONFIGURATION.allowed_hosts, "localhost", "127.0.0.1", "[::1]"]
 
@@ -94,8 +98,13 @@ LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "sign_in"
 CSRF_FAILURE_VIEW = "gateway_admin.views.errors.csrf_failure"
 
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = CONFIGURATION.https
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = bool(
+    CONFIGURATION.https or CONFIGURATION.console_certificate
+)
+SECURE_SSL_REDIRECT = CONFIGURATION.https
 SESSION_COOKIE_AGE = 12 * 60 * 60
+# Not where the console speaks HTTPS itself: browsers that have been told would let nobody past a
+# certificate of its own, nor past an expired one, just when the console is needed to replace it.
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if CONFIGURATION.https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
 SECURE_REFERRER_POLICY = "same-origin"
@@ -117,8 +126,11 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     },
 }
-# No upload of ours is larger than a certificate chain with its key.
-DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+# Pasted texts, and ten files of 64 KiB with what stands around them. Of texts and files more are
+# taken than are read, so that the form itself can say so and keep what was typed.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FILES = 1000
+FILE_UPLOAD_MAX_MEMORY_SIZE = 768 * 1024
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 
 LANGUAGE_CODE = "en"
@@ -175,6 +187,12 @@ CELERY_BEAT_SCHEDULE = {
     "heartbeat": {
         "task": "certificates.tasks.heartbeat",
         "schedule": 10.0,
+        "options": {"expires": 30},
+    },
+    # A change is to be noticed within a minute.
+    "follow": {
+        "task": "certificates.tasks.follow",
+        "schedule": 30.0,
         "options": {"expires": 30},
     },
     "inquire": {

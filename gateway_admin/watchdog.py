@@ -104,7 +104,9 @@ def end_process(reason: str) -> None:
     killer.daemon = True
     killer.start()
     whereabouts = _whereabouts()
-    logger.critical("%s Where its threads are:\n%s", reason, whereabouts)
+    # An event of the log is one line.
+    for line in (f"{reason} Where its threads are:", *whereabouts.splitlines()):
+        logger.critical("%s", line)
     try:
         events.record("process-ended-itself", reason, level=Level.WARNING, detail=whereabouts)
     except DatabaseError:

@@ -15,9 +15,18 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from certificates import pem, sealing, store
-from certificates.models import Certificate, Gateway, Issuance, Origin, Preflight, Trigger
+from certificates import applying, pem, sealing, store
+from certificates.models import (
+    Certificate,
+    CertificateRequest,
+    Gateway,
+    Issuance,
+    Origin,
+    Preflight,
+    Trigger,
+)
 from certificates.policy.issuance import State
+from certificates.policy.keys import KeyType
 from certificates.policy.names import identifier_set
 from certificates.terms import Terms
 from challenges.models import NetworkSettings
@@ -39,13 +48,10 @@ def fresh_cache(settings: Settings) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def encryption_keys(settings: Settings) -> Iterator[None]:
+def encryption_keys(settings: Settings) -> None:
     """A key for sealing, as the data directory would hold it."""
     key = sealing.new_key()
     settings.READ_ENCRYPTION_KEYS = lambda: key
-    sealing.keyring.cache_clear()
-    yield
-    sealing.keyring.cache_clear()
 
 
 def say_terms(settings: Settings, terms: Terms) -> None:
@@ -157,6 +163,12 @@ def make_files(
         key.private_bytes(encoding.PEM, form, sealed),
         key.private_bytes(encoding.DER, form, serialization.NoEncryption()),
     )
+
+
+def make_request(gateway: Gateway, **particulars: str) -> CertificateRequest:
+    """A certificate request for the gateway's names that waits for an answer."""
+    subject = applying.Subject(**particulars)
+    return applying.create(gateway, [], KeyType.ECDSA_P256, subject, timezone.now(), "ada")
 
 
 def make_certificate(

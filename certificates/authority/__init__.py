@@ -5,7 +5,7 @@ It speaks our dataclasses and aware UTC times, so that nothing of those librarie
 
 from __future__ import annotations
 
-from certificates.authority.account_keys import AccountKey, new_account_key
+from certificates.authority.account_keys import AccountKey, account_key_from_jwk, new_account_key
 from certificates.authority.answers import (
     AcmeError,
     AuthorizationAnswer,
@@ -37,6 +37,7 @@ __all__ = [
     "Reader",
     "RenewalInformationAnswer",
     "UnreachableError",
+    "account_key_from_jwk",
     "connection",
     "fetch_directory",
     "fetch_renewal_information",

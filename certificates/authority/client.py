@@ -15,7 +15,6 @@ from typing import Any
 
 from acme import challenges, jws, messages
 from cryptography import x509
-from josepy.jwa import ES256
 
 from certificates.authority.account_keys import AccountKey
 from certificates.authority.answers import (
@@ -63,7 +62,7 @@ class Authority:
         limit: float = EXCHANGE_LIMIT,
     ) -> None:
         self.account_url = ""
-        self._jwk = key.jwk
+        self._jwk, self._algorithm = key.jwk, key.algorithm
         self._transport = Transport(directory_url, ca_bundle, limit)
 
     def close(self) -> None:
@@ -219,7 +218,7 @@ class Authority:
         signed = jws.JWS.sign(
             payload,
             key=self._jwk,
-            alg=ES256,
+            alg=self._algorithm,
             nonce=self._transport.nonce(),
             url=url,
             kid=self.account_url or None,

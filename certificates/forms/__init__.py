@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from certificates.forms.checked import NetworkSettingsForm
 from certificates.forms.choosing import LogFilterForm
+from certificates.forms.exporting import ExportForm
+from certificates.forms.following import FollowForm
 from certificates.forms.gateway import GatewayForm
-from certificates.forms.uploads import CertificateImportForm
+from certificates.forms.requests import AnswerForm, RequestForm, SelfSignedForm
+from certificates.forms.uploads import CertificateImportForm, CertificateReplaceForm
 
-__all__ = ["CertificateImportForm", "GatewayForm", "LogFilterForm", "NetworkSettingsForm"]
+__all__ = [
+    "AnswerForm",
+    "CertificateImportForm",
+    "CertificateReplaceForm",
+    "ExportForm",
+    "FollowForm",
+    "GatewayForm",
+    "LogFilterForm",
+    "NetworkSettingsForm",
+    "RequestForm",
+    "SelfSignedForm",
+]

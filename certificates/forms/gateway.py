@@ -74,6 +74,16 @@ class GatewayForm(CheckedForm):
         help_text=_("ECDSA P-256 suits nearly everybody; choose RSA for very old mail programs."),
         error_messages={"required": _("Choose a key type.")},
     )
+    keeps_key = forms.BooleanField(
+        label=_("Keep the same private key at renewal"),
+        required=False,
+        help_text=_(
+            "For DANE: TLSA records of the kind 3 1 1 name the key, and stay valid as long as it "
+            "is kept. Without such records leave it off: a new key at each renewal is safer, "
+            "because a key that has become known to others then serves them for weeks only. "
+            "Switch it off for one renewal if you suspect that."
+        ),
+    )
     rehearses = forms.BooleanField(
         label=_("Rehearse the renewal every two weeks"),
         required=False,
@@ -164,6 +174,7 @@ class GatewayForm(CheckedForm):
             certificate_source=typed("certificate_source"),
             key_type=typed("key_type"),
             profile=typed("profile"),
+            keeps_key=typed("keeps_key"),
             rehearses=typed("rehearses"),
             agree_terms=typed("agree_terms"),
         )
@@ -197,6 +208,7 @@ def _initial(gateway: Gateway, present: terms.Terms) -> dict[str, object]:
         "certificate_source": gateway.certificate_source,
         "key_type": gateway.key_type,
         "profile": gateway.profile,
+        "keeps_key": gateway.keeps_key,
         "rehearses": gateway.rehearses,
         "agree_terms": _has_agreed(gateway, present),
     }

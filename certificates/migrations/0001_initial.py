@@ -67,53 +67,6 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name="Certificate",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "origin",
-                    models.CharField(
-                        choices=[
-                            ("lets-encrypt", "Let's Encrypt"),
-                            ("imported", "Imported"),
-                            ("self-signed", "Self-signed"),
-                        ],
-                        max_length=16,
-                    ),
-                ),
-                ("not_before", models.DateTimeField()),
-                ("not_after", models.DateTimeField()),
-                (
-                    "renewal_at",
-                    models.DateTimeField(
-                        blank=True,
-                        help_text="When the policy wants it renewed, failures aside; none unless we renew it.",
-                        null=True,
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("key_type", models.CharField(max_length=16)),
-                ("serial", models.CharField(help_text="Hexadecimal, lower case.", max_length=64)),
-                (
-                    "sha256",
-                    models.CharField(help_text="Of the leaf's DER; hexadecimal.", max_length=64),
-                ),
-                ("names", models.JSONField(default=list)),
-                ("subject", models.CharField(blank=True, max_length=500)),
-                ("issuer", models.CharField(blank=True, max_length=500)),
-                ("chain_pem", models.TextField(help_text="Leaf first, then its issuers in order.")),
-                ("sealed_key", models.TextField()),
-            ],
-            options={
-                "ordering": ("-created_at", "-pk"),
-            },
-        ),
-        migrations.CreateModel(
             name="Directory",
             fields=[
                 (
@@ -195,6 +148,65 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="Certificate",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "origin",
+                    models.CharField(
+                        choices=[
+                            ("lets-encrypt", "Let's Encrypt"),
+                            ("imported", "Imported"),
+                            ("requested", "Certificate request"),
+                            ("self-signed", "Self-signed"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("not_before", models.DateTimeField()),
+                ("not_after", models.DateTimeField()),
+                (
+                    "renewal_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When the policy wants it renewed, failures aside; none unless we renew it.",
+                        null=True,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("key_type", models.CharField(max_length=16)),
+                ("serial", models.CharField(help_text="Hexadecimal, lower case.", max_length=64)),
+                (
+                    "sha256",
+                    models.CharField(help_text="Of the leaf's DER; hexadecimal.", max_length=64),
+                ),
+                ("names", models.JSONField(default=list)),
+                ("subject", models.CharField(blank=True, max_length=500)),
+                ("issuer", models.CharField(blank=True, max_length=500)),
+                ("chain_pem", models.TextField(help_text="Leaf first, then its issuers in order.")),
+                ("sealed_key", models.TextField()),
+                (
+                    "replaces",
+                    models.OneToOneField(
+                        blank=True,
+                        help_text="The version before this one, of a certificate that is replaced by hand.",
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="replaced_by",
+                        to="certificates.certificate",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ("-created_at", "-pk"),
+            },
+        ),
+        migrations.CreateModel(
             name="Gateway",
             fields=[
                 (
@@ -238,6 +250,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "keeps_key",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Whether a renewal keeps the private key (for DANE).",
+                    ),
+                ),
+                (
                     "rehearses",
                     models.BooleanField(
                         default=True, help_text="Whether the renewal is rehearsed every two weeks."
@@ -276,6 +295,115 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("slug",),
+            },
+        ),
+        migrations.CreateModel(
+            name="FollowedFiles",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("certificate_path", models.CharField(max_length=1000)),
+                (
+                    "key_path",
+                    models.CharField(
+                        blank=True,
+                        help_text="Empty when the key is in the certificate's file.",
+                        max_length=1000,
+                    ),
+                ),
+                (
+                    "signature",
+                    models.CharField(
+                        blank=True,
+                        help_text="Tells the files' present state from another.",
+                        max_length=200,
+                    ),
+                ),
+                (
+                    "problem_facts",
+                    models.JSONField(
+                        blank=True,
+                        help_text="Why what is in the files now cannot be used.",
+                        null=True,
+                    ),
+                ),
+                ("checked_at", models.DateTimeField(blank=True, null=True)),
+                ("changed_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "certificate",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="The newest version that came from the files.",
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="certificates.certificate",
+                    ),
+                ),
+                (
+                    "gateway",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="followed_files",
+                        to="certificates.gateway",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="CertificateRequest",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("names", models.JSONField(help_text="A-labels, the hostname first.")),
+                (
+                    "subject",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text="What a CA wants to know of the organization, by name.",
+                    ),
+                ),
+                ("key_type", models.CharField(max_length=16)),
+                ("csr_pem", models.TextField()),
+                ("sealed_key", models.TextField()),
+                (
+                    "spki_sha256",
+                    models.CharField(
+                        help_text="Of the public key; hexadecimal.", max_length=64, unique=True
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "certificate",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="request",
+                        to="certificates.certificate",
+                    ),
+                ),
+                (
+                    "gateway",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="certificate_requests",
+                        to="certificates.gateway",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ("-created_at", "-pk"),
             },
         ),
         migrations.AddField(

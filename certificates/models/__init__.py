@@ -5,9 +5,11 @@ from __future__ import annotations
 from certificates.models.account import Account
 from certificates.models.backoff import Backoff
 from certificates.models.certificate import Certificate, Origin
+from certificates.models.certificate_request import CertificateRequest
 from certificates.models.clock import LastSeen
 from certificates.models.directory import Directory
 from certificates.models.event import Event, Level
+from certificates.models.followed_files import FollowedFiles
 from certificates.models.gateway import CertificateSource, Gateway
 from certificates.models.heartbeat import Component, Heartbeat
 from certificates.models.issuance import Issuance, Stage, StageState, Trigger
@@ -21,10 +23,12 @@ __all__ = [
     "Account",
     "Backoff",
     "Certificate",
+    "CertificateRequest",
     "CertificateSource",
     "Component",
     "Directory",
     "Event",
+    "FollowedFiles",
     "Gateway",
     "Heartbeat",
     "Issuance",

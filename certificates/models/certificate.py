@@ -13,6 +13,7 @@ class Origin(models.TextChoices):
 
     LETS_ENCRYPT = "lets-encrypt", _("Let's Encrypt")
     IMPORTED = "imported", _("Imported")
+    REQUESTED = "requested", _("Certificate request")
     SELF_SIGNED = "self-signed", _("Self-signed")
 
 
@@ -28,6 +29,14 @@ class Certificate(models.Model):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="certificate",
+    )
+    replaces = models.OneToOneField(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="replaced_by",
+        help_text="The version before this one, of a certificate that is replaced by hand.",
     )
     origin = models.CharField(max_length=16, choices=Origin.choices)
     not_before = models.DateTimeField()

@@ -37,6 +37,9 @@ class Gateway(models.Model):
     profile = models.CharField(
         max_length=64, blank=True, help_text="A profile of the CA by name; empty for its default."
     )
+    keeps_key = models.BooleanField(
+        default=False, help_text="Whether a renewal keeps the private key (for DANE)."
+    )
     rehearses = models.BooleanField(
         default=True, help_text="Whether the renewal is rehearsed every two weeks."
     )

@@ -11,7 +11,7 @@ from certificates.policy.acme_steps import (
     LATER,
     NOTHING,
     OPEN_PORT,
-    OTHER_KEY_TYPE,
+    OTHER_KEY,
     READ_DETAIL,
     TRY_AGAIN,
     VISIBLE_EVERYWHERE,
@@ -102,12 +102,12 @@ MEANINGS: dict[str, Meaning] = {
     ),
     "badCSR": Meaning(
         "{ca} did not accept the certificate request.",
-        (OTHER_KEY_TYPE, TRY_AGAIN),
+        (OTHER_KEY, TRY_AGAIN),
         is_permanent=True,
     ),
     "badPublicKey": Meaning(
         "{ca} does not accept this kind of key.",
-        (OTHER_KEY_TYPE, TRY_AGAIN),
+        (OTHER_KEY, TRY_AGAIN),
         is_permanent=True,
     ),
     "invalidContact": Meaning(

@@ -57,4 +57,4 @@ WAY_BACK = (
 
 # What is asked for.
 CHECK_NAMES = "Check hostname and additional hostnames for mistakes."
-OTHER_KEY_TYPE = "Choose another key type in the gateway's settings."
+OTHER_KEY = "{other_key}"

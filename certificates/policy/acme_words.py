@@ -20,7 +20,8 @@ class Values:
 
     ``names`` are all names of the gateway; ``machine`` the address of this machine in its own
     network; ``addresses`` those that the names had in the public DNS when the preflight looked.
-    All three may be empty, when they are not known.
+    All three may be empty, when they are not known. ``keeps_key`` says that the key was, or might
+    have been, that of an earlier certificate.
     """
 
     hostname: str
@@ -30,6 +31,7 @@ class Values:
     names: tuple[str, ...] = ()
     machine: str = ""
     addresses: tuple[str, ...] = ()
+    keeps_key: bool = False
 
     @property
     def open_port(self) -> str:
@@ -46,6 +48,18 @@ class Values:
             "The CA connects to TCP port 80, but the challenge port is "
             f"{self.challenge_port}: set the challenge port to 80, or forward port 80 to it."
         )
+
+    @property
+    def other_key(self) -> str:
+        """The step that leads to a key which the CA may accept."""
+        if self.keeps_key:
+            return (
+                "In the gateway's settings, switch off “Keep the same private key at renewal”: the "
+                "CA may not accept this key any more, because it is held to be known to others or "
+                "too weak. The next certificate then has a new key, and TLSA records in the DNS "
+                "have to be changed to it."
+            )
+        return "Choose another key type in the gateway's settings."
 
     @property
     def own_firewall(self) -> str:
@@ -98,6 +112,7 @@ def words_for(
         "own_firewall": values.own_firewall,
         "provider": values.provider,
         "all_sources": values.all_sources,
+        "other_key": values.other_key,
         "unpause": _unpause_step(subject),
         "wait": _wait_step(problem),
     }

@@ -8,7 +8,7 @@ from certificates.policy.acme_steps import (
     BY_ITSELF,
     CHECK_NAMES,
     LATER,
-    OTHER_KEY_TYPE,
+    OTHER_KEY,
     TRY_AGAIN,
     UNPAUSE,
     WAIT,
@@ -91,7 +91,7 @@ REFUSAL_MEANINGS: dict[Kind, Meaning] = {
     ),
     Kind.CSR_KEY: Meaning(
         "{ca} does not accept the key in the certificate request.",
-        (OTHER_KEY_TYPE, TRY_AGAIN),
+        (OTHER_KEY, TRY_AGAIN),
     ),
     Kind.KEY_IS_ACCOUNT_KEY: Meaning(
         "{ca} does not accept a certificate key that is the key of the account as well.",

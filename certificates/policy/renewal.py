@@ -1,7 +1,8 @@
 """When a certificate from Let's Encrypt is renewed, and why then.
 
 In layers: the CA's own window, else the lifetime rule; the last twentieth of the lifetime
-overrides both; a pause after a failure holds against all. Our own pauses are at most a twentieth
+overrides both; a pause after a failure holds against all. One from elsewhere has none of these:
+it is replaced at once. Our own pauses are at most a twentieth
 of the lifetime (``retry``): an outage that ends a tenth of it before expiry costs nothing.
 """
 
@@ -26,6 +27,7 @@ class Reason(enum.StrEnum):
     HALF_LEFT = "half-left"
     SIXTY_DAYS = "sixty-days"
     LAST_TWENTIETH = "last-twentieth"
+    FROM_ELSEWHERE = "from-elsewhere"
     RETRY = "retry"
     CA_AWAY = "ca-away"
 
@@ -41,6 +43,10 @@ _SENTENCES = {
     Reason.HALF_LEFT: "Half of the short-lived certificate's lifetime is left then.",
     Reason.SIXTY_DAYS: "The certificate is 60 days old then.",
     Reason.LAST_TWENTIETH: "The last twentieth of the certificate's lifetime begins then.",
+    Reason.FROM_ELSEWHERE: (
+        "The certificate in use is not from Let's Encrypt; one from there takes its place as soon "
+        "as it can be had."
+    ),
     Reason.RETRY: "The last renewal failed; it is tried again then.",
     Reason.CA_AWAY: "The CA cannot be reached; it is looked for again then.",
 }
@@ -52,6 +58,11 @@ class Plan:
 
     at: datetime.datetime
     reason: Reason
+
+    @property
+    def is_at_once(self) -> bool:
+        """Whether it is for no moment: what is awaited is that nothing holds it back."""
+        return self.reason is Reason.FROM_ELSEWHERE
 
 
 def by_lifetime(not_before: datetime.datetime, not_after: datetime.datetime) -> Plan:
@@ -65,7 +76,8 @@ def by_lifetime(not_before: datetime.datetime, not_after: datetime.datetime) -> 
         not_after - lifetime / (2 if short else 3),
         Reason.HALF_LEFT if short else Reason.THIRD_LEFT,
     )
-    age = Plan(not_before + LONGEST_USE, Reason.SIXTY_DAYS)
+    # Never beyond the end, which may be the calendar's.
+    age = Plan(not_before + min(LONGEST_USE, lifetime), Reason.SIXTY_DAYS)
     return min(fraction, age, key=lambda plan: plan.at)
 
 
@@ -91,10 +103,17 @@ def next_renewal(
         plan = by_lifetime(not_before, not_after)
     last = Plan(_last_part(not_before, not_after), Reason.LAST_TWENTIETH)
     plan = min(plan, last, key=lambda candidate: candidate.at)
-    for pause, reason in ((retry_not_before, Reason.RETRY), (ca_away_until, Reason.CA_AWAY)):
-        if pause is not None and pause > plan.at:
-            plan = Plan(pause, reason)
-    return plan
+    return _after_pauses(plan, retry_not_before, ca_away_until)
+
+
+def first_from_there(
+    now: datetime.datetime,
+    *,
+    retry_not_before: datetime.datetime | None = None,
+    ca_away_until: datetime.datetime | None = None,
+) -> Plan:
+    """The same where the certificate in use is from elsewhere: now, unless a pause holds."""
+    return _after_pauses(Plan(now, Reason.FROM_ELSEWHERE), retry_not_before, ca_away_until)
 
 
 def is_last_part(
@@ -102,6 +121,17 @@ def is_last_part(
 ) -> bool:
     """Whether the last twentieth of the lifetime has begun: a renewal cannot wait any more."""
     return now >= _last_part(not_before, not_after)
+
+
+def _after_pauses(
+    plan: Plan,
+    retry_not_before: datetime.datetime | None,
+    ca_away_until: datetime.datetime | None,
+) -> Plan:
+    for pause, reason in ((retry_not_before, Reason.RETRY), (ca_away_until, Reason.CA_AWAY)):
+        if pause is not None and pause > plan.at:
+            plan = Plan(pause, reason)
+    return plan
 
 
 def _last_part(not_before: datetime.datetime, not_after: datetime.datetime) -> datetime.datetime:

@@ -34,7 +34,8 @@ def validity(
     """
     if now >= not_after:
         return Validity.EXPIRED
-    if now < not_before - datetime.timedelta(hours=1):
+    # Nothing is reckoned with the certificate's own dates: they may be the calendar's ends.
+    if now + datetime.timedelta(hours=1) < not_before:
         return Validity.NOT_YET
     if not_after - now < (not_after - not_before) / 6:
         return Validity.EXPIRES_SOON

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from django.core.paginator import Page
 from django.utils.translation import gettext as _
 
-from certificates import deploying, plans
+from certificates import deploying, pem, plans
 from certificates.models import Certificate, Gateway, RenewalInformation
+from certificates.policy import selecting
 from certificates.policy.names import covers
 from certificates.policy.validity import Validity, days_left, validity
 from certificates.queries.pages import page_of
@@ -72,6 +73,8 @@ def certificate_row(certificate: Certificate, now: datetime.datetime) -> Certifi
     elif not is_selected:
         # Whatever becomes of a certificate that nobody uses, it is no reason to worry.
         tone = "neutral"
+        if _is_unfit(certificate, gateway, now):
+            status = cannot_be_used()
     return CertificateRow(
         certificate,
         gateway,
@@ -80,6 +83,24 @@ def certificate_row(certificate: Certificate, now: datetime.datetime) -> Certifi
         tone,
         status,
     )
+
+
+def cannot_be_used() -> str:
+    """The words for what may not be selected; its page says why."""
+    return _("Cannot be used")
+
+
+def _is_unfit(certificate: Certificate, gateway: Gateway, now: datetime.datetime) -> bool:
+    """Whether it cannot be used though it is valid, as far as can be told without its key."""
+    candidate = selecting.Candidate(
+        names=tuple(certificate.names),
+        issuer=certificate.issuer,
+        not_before=certificate.not_before,
+        not_after=certificate.not_after,
+        is_staging=certificate.issuer.lower().startswith(pem.STAGING_ISSUERS),
+    )
+    problem = selecting.why_not(candidate, gateway.names, now)
+    return problem is not None and problem.code not in selecting.OUT_OF_TIME
 
 
 def validity_words(state: Validity) -> str:
@@ -123,6 +144,11 @@ def consequences_of_use(certificate: Certificate) -> list[str]:
     if issued is not None and issued.pk == certificate.pk:
         sentences.append(
             _("It is the newest certificate from Let's Encrypt, so it is renewed automatically.")
+            if gateway.uses_lets_encrypt
+            else _(
+                "It is the newest certificate from Let's Encrypt: the certificate source becomes "
+                "Let's Encrypt again, and it is renewed automatically."
+            )
         )
     else:
         sentences.append(_("The certificate source becomes Manual, and automatic renewal is off."))

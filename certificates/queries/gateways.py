@@ -16,6 +16,7 @@ from certificates.policy.issuance import State
 from certificates.policy.limits import Allowance, Limit
 from certificates.policy.validity import days_left, validity
 from certificates.queries.certificates import CertificateRow, newest_certificates, validity_words
+from certificates.queries.followed import users
 from certificates.queries.issuances import newest_issuances, waiting_until
 from certificates.queries.log import newest_events
 from certificates.queries.pages import page_of
@@ -40,11 +41,13 @@ _HEAVY = ("selected_certificate__chain_pem", "selected_certificate__sealed_key")
 class NextRenewal:
     """When the next certificate is asked for, and a sentence why then.
 
+    ``is_at_once`` says that it waits for no moment, but for what may hold it back;
     ``explanation_url`` is where the CA explains its wish, if it does so at an https address.
     """
 
     at: datetime.datetime
     reason: str
+    is_at_once: bool = False
     explanation_url: str = ""
 
 
@@ -79,7 +82,7 @@ class GatewaySummary:
 
     @property
     def is_renewed(self) -> bool:
-        """Whether the certificate in use is renewed automatically, and so can be rehearsed."""
+        """Whether what comes next is the renewal of the certificate in use: it can be rehearsed."""
         return plans.is_renewed(self.gateway, self.certificate)
 
     @property
@@ -167,7 +170,12 @@ def gateway_details(slug: str, now: datetime.datetime) -> GatewayDetails:
     # First, because it tells the clock what the standing asks of it.
     recount(now)
     issuances, newest = newest_issuances(gateway, ISSUANCES_SHOWN)
-    found = Attempts(newest.issuance, newest.rehearsal, plans.circumstances([gateway]))
+    found = Attempts(
+        newest.issuance,
+        newest.rehearsal,
+        plans.circumstances([gateway]),
+        gateway.pk in users([gateway]),
+    )
     summary = _summary(gateway, found, now)
     standing, live = requesting.standing(gateway, now), summary.live_issuance
     failure = summary.failed_issuance.problem if summary.failed_issuance else None
@@ -218,7 +226,9 @@ def _subject(allowance: Allowance) -> str:
 
 
 def _with_certificate(gateways: QuerySet[Gateway]) -> QuerySet[Gateway]:
-    return gateways.select_related("selected_certificate__renewal_information").defer(*_HEAVY)
+    return gateways.select_related(
+        "selected_certificate__renewal_information", "followed_files"
+    ).defer(*_HEAVY)
 
 
 def _summary(gateway: Gateway, found: Attempts, now: datetime.datetime) -> GatewaySummary:
@@ -250,13 +260,13 @@ def _next_renewal(gateway: Gateway, found: Attempts, now: datetime.datetime) -> 
     url = said.explanation_url if said else ""
     # Another party's text: an address of any other kind is no link of ours.
     safe = url if url.startswith("https://") else ""
-    return NextRenewal(plan.at, plan.reason.sentence, safe)
+    return NextRenewal(plan.at, plan.reason.sentence, plan.is_at_once, safe)
 
 
 def _why_renewal_stopped(gateway: Gateway, found: Attempts) -> Problem | None:
     backoff = plans.stopped_or_paused(gateway, found.around)
-    is_renewed = plans.is_renewed(gateway, gateway.selected_certificate)
-    return backoff.problem if backoff and backoff.is_stopped and is_renewed else None
+    is_automatic = plans.is_automatic(gateway, gateway.selected_certificate)
+    return backoff.problem if backoff and backoff.is_stopped and is_automatic else None
 
 
 def _standing(

@@ -12,10 +12,18 @@ from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet, Subqu
 from django.db.models.functions import Coalesce
 
 from certificates import clock, directories, plans
-from certificates.models import Certificate, Directory, Gateway, Issuance, Origin
+from certificates.models import (
+    Certificate,
+    Directory,
+    FollowedFiles,
+    Gateway,
+    Issuance,
+    Origin,
+)
 from certificates.policy import health, warnings
 from certificates.policy.issuance import Course, State
 from certificates.queries.console import Console, part_statuses, signs, silent_parts
+from certificates.queries.followed import followed_problem, users
 from certificates.queries.issuances import Newest, newest_of
 from challenges.problems import Problem
 
@@ -37,11 +45,15 @@ class PlacedProblem:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Attempts:
-    """What a gateway's warnings are computed from besides its own rows."""
+    """What a gateway's warnings are computed from besides its own rows.
+
+    ``uses_followed`` says that it uses what came from the files that it follows.
+    """
 
     last: Issuance | None
     rehearsal: Issuance | None
     around: plans.Circumstances
+    uses_followed: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,11 +62,13 @@ class Attempted:
 
     newest: Mapping[int, Newest]
     around: plans.Circumstances
+    users_of_followed: frozenset[int]
 
     def of(self, gateway: Gateway) -> Attempts:
         """Those of one of them."""
         newest = self.newest.get(gateway.pk, Newest())
-        return Attempts(newest.issuance, newest.rehearsal, self.around)
+        is_user = gateway.pk in self.users_of_followed
+        return Attempts(newest.issuance, newest.rehearsal, self.around, is_user)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -120,7 +134,7 @@ def warnings_of(
     """One gateway's warnings from its rows, worst first. No query."""
     plan = plans.plan(gateway, certificate, attempts.around, now)
     backoff = plans.stopped_or_paused(gateway, attempts.around)
-    last = attempts.last
+    last, followed = attempts.last, _followed(gateway)
     facts = warnings.GatewayFacts(
         hostname=str(gateway),
         names=tuple(gateway.names),
@@ -130,9 +144,11 @@ def warnings_of(
         failure=_trouble(last),
         rehearsal_failure=_trouble(attempts.rehearsal),
         files_problem=_files_problem(gateway),
+        followed_path=followed.certificate_path if followed and attempts.uses_followed else "",
+        followed_problem=followed_problem(followed),
         is_stopped=backoff is not None
         and backoff.is_stopped
-        and plans.is_renewed(gateway, certificate),
+        and plans.is_automatic(gateway, certificate),
         next_renewal_at=plan.at if plan else None,
         is_working=last is not None and not last.is_terminal,
     )
@@ -140,8 +156,9 @@ def warnings_of(
 
 
 def attempts(gateways: Sequence[Gateway]) -> Attempted:
-    """What the warnings of these gateways are computed from. Three queries."""
-    return Attempted(newest_of(gateways), plans.circumstances(gateways))
+    """What the warnings of these gateways are computed from. Three queries, and a fourth where
+    any may use an older version of what it follows."""
+    return Attempted(newest_of(gateways), plans.circumstances(gateways), users(gateways))
 
 
 def _placed(
@@ -170,6 +187,11 @@ def _files_problem(gateway: Gateway) -> Problem | None:
     return Problem.from_json(gateway.files_problem) if gateway.files_problem else None
 
 
+def _followed(gateway: Gateway) -> FollowedFiles | None:
+    """A query unless it was selected."""
+    return getattr(gateway, "followed_files", None)
+
+
 def _of_authorities(known: Mapping[str, Directory], now: datetime.datetime) -> list[Problem]:
     facts = [
         warnings.AuthorityFacts(directories.label_of(row.url), row.url, row.away_since, row.detail)
@@ -189,6 +211,7 @@ def _suspects(now: datetime.datetime) -> QuerySet[Gateway]:
         # What was brought in need never have held every name.
         | ~Q(selected_certificate__origin=Origin.LETS_ENCRYPT)
         | Q(files_problem__isnull=False)
+        | Q(followed_files__problem_facts__isnull=False)
         | Q(selected_certificate__renewal_at__lt=now)
         | Q(selected_certificate__not_after__lt=now + _WATCHED)
         | Q(selected_certificate__not_before__gt=now)
@@ -199,7 +222,9 @@ def _suspects(now: datetime.datetime) -> QuerySet[Gateway]:
         _newest_with_problem(~Q(course=Course.REHEARSAL.value)),
     )
     return (
-        Gateway.objects.select_related("selected_certificate__renewal_information")
+        Gateway.objects.select_related(
+            "selected_certificate__renewal_information", "followed_files"
+        )
         .defer("selected_certificate__chain_pem", "selected_certificate__sealed_key")
         .filter(pk__in=suspect.values("pk").union(*troubled))
         .order_by("hostname", "pk")

@@ -87,6 +87,8 @@ class Lifetime:
     days_left: int
     renewal: str = ""
     renewal_anchor: str = "middle"
+    today: str = ""
+    today_anchor: str = "middle"
 
 
 @register.inclusion_tag("_lifetime.html")
@@ -95,9 +97,13 @@ def lifetime(
     not_after: datetime.datetime,
     *,
     renewal_at: datetime.datetime | str | None = None,
+    today: bool = False,
     now: datetime.datetime | None = None,
 ) -> dict[str, Lifetime]:
-    """The lifetime as a bar: what is gone, what is left, and the moment of the next renewal."""
+    """The lifetime as a bar: what is gone, what is left, and the moment of the next renewal.
+
+    With ``today`` the present is marked by its name.
+    """
     now = now or timezone.now()
     whole = max((not_after - not_before).total_seconds(), 1.0)
 
@@ -116,9 +122,14 @@ def lifetime(
     # Templates pass an empty string for what is missing.
     if isinstance(renewal_at, datetime.datetime) and not_before <= renewal_at <= not_after:
         place = share(renewal_at)
-        anchor = "start" if place < 15 else "end" if place > 85 else "middle"
-        bar = dataclasses.replace(bar, renewal=_percent(place), renewal_anchor=anchor)
+        bar = dataclasses.replace(bar, renewal=_percent(place), renewal_anchor=_anchor(place))
+    if today:
+        bar = dataclasses.replace(bar, today=_percent(gone), today_anchor=_anchor(gone))
     return {"lifetime": bar}
+
+
+def _anchor(place: float) -> str:
+    return "start" if place < 15 else "end" if place > 85 else "middle"
 
 
 def _percent(share: float) -> str:

@@ -36,6 +36,15 @@ def rejected(request: HttpRequest, template: str, context: dict[str, Any]) -> Ht
     return render(request, template, context, status=HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
+def attachment(content: bytes, name: str, content_type: str) -> HttpResponse:
+    """A file to be saved under that name, which must be safe; no cache may keep it."""
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Cache-Control": "no-store",
+    }
+    return HttpResponse(content, content_type=content_type, headers=headers)
+
+
 def tell(request: HttpRequest, problem: Problem) -> None:
     """Say on the next page why something was not done, and what to do."""
     messages.error(request, " ".join((problem.explanation, *problem.remedy)))

@@ -1,32 +1,35 @@
-"""The pages of certificates: what there is, bringing one in, and putting one to use."""
+"""The pages of certificates: what there is, one of them, its public files, putting it to use."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from certificates import deploying, queries
-from certificates.forms import CertificateImportForm
-from certificates.models import Certificate, Gateway
-from certificates.views.answers import by, rejected, see_other
+from certificates import deploying, exporting, queries, self_signing
+from certificates.forms import SelfSignedForm
+from certificates.models import Certificate, Gateway, Origin
+from certificates.views.answers import attachment, by, rejected, see_other
 from challenges.problems import Problem, ProblemError
 
 
 @require_safe
 def certificates(request: HttpRequest) -> HttpResponse:
-    """All certificates, or one gateway's."""
+    """All certificates, or one gateway's, and the requests that wait for an answer."""
     slug = request.GET.get("gateway", "")
     gateway = get_object_or_404(Gateway, slug=slug.replace("\0", "")) if slug else None
+    page = queries.certificates_page(request.GET.get("page"), gateway, timezone.now())
     context = {
-        "page": queries.certificates_page(request.GET.get("page"), gateway, timezone.now()),
+        "page": page,
         "gateway": gateway,
         "page_query": queries.page_query(gateway=slug),
+        "requests": queries.open_requests(gateway) if page.number == 1 else None,
+        "needs_first_gateway": not page.object_list and not Gateway.objects.exists(),
     }
     return render(request, "certificates.html", context)
 
@@ -34,37 +37,37 @@ def certificates(request: HttpRequest) -> HttpResponse:
 @require_safe
 def certificate(request: HttpRequest, pk: int) -> HttpResponse:
     """One certificate, without its private key."""
-    context = _context(pk)
+    context = certificate_context(pk)
     found: Certificate = context["certificate"]
     context |= {
+        "details": queries.certificate_page(found, timezone.now()),
         "fingerprint": queries.in_groups(found.sha256),
         "serial": queries.in_groups(found.serial),
         "missing_names": queries.missing_names(found, found.gateway),
         "renewal_information": queries.renewal_information(found),
+        "not_trusted": _not_trusted(found),
+        "why_not_exported": exporting.why_not(found),
     }
     return render(request, "certificate.html", context)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def certificate_import(request: HttpRequest) -> HttpResponse:
-    """Bring in a certificate from elsewhere. It is not put to use yet."""
-    form = _import_form(request)
-    if request.method != "POST":
-        return render(request, "certificate_import.html", {"form": form, "problem": None})
-    if not form.is_valid():
-        context = {"form": form, "problem": form.problem}
-        return rejected(request, "certificate_import.html", context)
-    stored, notes = form.store(timezone.now(), by(request))
-    messages.success(request, _("The certificate was imported. It is not in use yet."))
-    for note in notes:
-        messages.warning(request, note.explanation)
-    return see_other("certificate", stored.pk)
+@require_safe
+def certificate_download(request: HttpRequest, pk: int, name: str) -> HttpResponse:
+    """One of the certificate's public files."""
+    found: Certificate = certificate_context(pk)["certificate"]
+    try:
+        content = exporting.files(found).get(name)
+    except ProblemError as error:
+        raise Http404 from error
+    if not content:
+        raise Http404
+    return attachment(content, f"{queries.file_stem(found)}.{name}", "application/x-pem-file")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def certificate_use(request: HttpRequest, pk: int) -> HttpResponse:
     """Say what would follow, and after the confirmation put the certificate to use."""
-    context = _context(pk)
+    context = certificate_context(pk)
     if request.method != "POST":
         return render(request, "certificate_use.html", _confirmation(context))
     chosen: Certificate = context["certificate"]
@@ -76,18 +79,31 @@ def certificate_use(request: HttpRequest, pk: int) -> HttpResponse:
     return see_other("gateway", chosen.gateway.slug)
 
 
-def _import_form(request: HttpRequest) -> CertificateImportForm:
+@require_http_methods(["GET", "HEAD", "POST"])
+def certificate_self_signed(request: HttpRequest) -> HttpResponse:
+    """A certificate that this console signs itself. It is not in use yet."""
     initial = {"gateway": request.GET.get("gateway", Gateway.DEFAULT_SLUG)}
-    if request.method == "POST":
-        return CertificateImportForm(request.POST, request.FILES, initial=initial)
-    return CertificateImportForm(initial=initial)
+    form = SelfSignedForm(request.POST or None, initial=initial)
+    context = {"form": form, "not_trusted": self_signing.not_trusted()}
+    if request.method != "POST":
+        return render(request, "certificate_self_signed.html", context)
+    if not form.is_valid():
+        return rejected(request, "certificate_self_signed.html", context)
+    try:
+        made = self_signing.create(form.cleaned_data["gateway"], timezone.now(), by(request))
+    except ProblemError as error:
+        context |= {"problem": error.problem}
+        return rejected(request, "certificate_self_signed.html", context)
+    messages.success(request, _("The certificate was made. It is not in use yet."))
+    return see_other("certificate", made.pk)
 
 
-def _context(pk: int) -> dict[str, Any]:
+def certificate_context(pk: int) -> dict[str, Any]:
+    """What all pages about one certificate draw; 404 where there is none."""
     found = get_object_or_404(
-        Certificate.objects.select_related("gateway", "issuance", "renewal_information").defer(
-            "sealed_key"
-        ),
+        Certificate.objects.select_related(
+            "gateway__followed_files", "issuance", "renewal_information", "request"
+        ).defer("sealed_key", "request__sealed_key"),
         pk=pk,
     )
     return {
@@ -97,10 +113,21 @@ def _context(pk: int) -> dict[str, Any]:
     }
 
 
+def _not_trusted(certificate: Certificate) -> Problem | None:
+    is_self_signed = certificate.origin == Origin.SELF_SIGNED
+    return self_signing.not_trusted() if is_self_signed else None
+
+
 def _confirmation(context: dict[str, Any], problem: Problem | None = None) -> dict[str, Any]:
     """The context with what would follow; why it cannot be is known before anybody presses."""
     chosen: Certificate = context["certificate"]
     now = timezone.now()
     problem = problem or deploying.why_not_selectable(chosen, chosen.gateway, now)
     consequences = [] if problem else queries.consequences_of_use(chosen)
-    return {**context, "problem": problem, "consequences": consequences}
+    return {
+        **context,
+        "problem": problem,
+        "consequences": consequences,
+        "missing_issuer": queries.missing_issuer_of(chosen),
+        "not_trusted": _not_trusted(chosen),
+    }

@@ -11,9 +11,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from certificates import deploying, preflighting, queries, requesting, tasks
+from certificates import (
+    configuring,
+    deploying,
+    preflighting,
+    queries,
+    requesting,
+    self_signing,
+    tasks,
+)
 from certificates.forms import GatewayForm
-from certificates.models import Gateway, Trigger
+from certificates.models import Gateway, Origin, Trigger
 from certificates.views.answers import (
     HtmxHttpRequest,
     SeeOther,
@@ -23,7 +31,7 @@ from certificates.views.answers import (
     tell,
 )
 from challenges.models import NetworkSettings
-from challenges.problems import ProblemError
+from challenges.problems import Problem, ProblemError
 
 
 @require_safe
@@ -90,11 +98,12 @@ def gateway_use_lets_encrypt(request: HttpRequest, slug: str) -> HttpResponse:
     """Leave the manual source."""
     existing = get_object_or_404(Gateway, slug=slug)
     try:
-        deploying.return_to_lets_encrypt(existing, timezone.now(), by(request))
+        returned = deploying.return_to_lets_encrypt(existing, timezone.now(), by(request))
     except ProblemError as error:
         tell(request, error.problem)
-    else:
-        messages.success(request, _("The certificates come from Let's Encrypt again."))
+        return see_other("gateway", slug)
+    existing.refresh_from_db()
+    _follow_up(request, existing, returned)
     return see_other("gateway", slug)
 
 
@@ -109,6 +118,18 @@ def _request(request: HttpRequest, slug: str, trigger: Trigger) -> HttpResponse:
     return see_other("issuance", issuance.pk)
 
 
+def _follow_up(request: HttpRequest, gateway: Gateway, returned: deploying.Returned) -> None:
+    """After a return to Let's Encrypt: say what comes of it, and have begun what was asked for."""
+    sentence = configuring.what_follows(gateway, returned)
+    if returned.held_back is None:
+        messages.success(request, sentence)
+    else:
+        messages.warning(request, sentence)
+        tell(request, returned.held_back)
+    if returned.issuance is not None:
+        tasks.enqueue_advance(returned.issuance.pk)
+
+
 def _configure(request: HttpRequest, form: GatewayForm, *, first_steps: bool) -> HttpResponse:
     context = _form_context(form, first_steps)
     if request.method != "POST":
@@ -120,6 +141,8 @@ def _configure(request: HttpRequest, form: GatewayForm, *, first_steps: bool) ->
     for typed, stored in form.converted():
         sentence = _("“%(typed)s” is written “%(stored)s” in the DNS and in certificates.")
         messages.info(request, sentence % {"typed": typed, "stored": stored})
+    if configured.returned is not None:
+        _follow_up(request, configured.gateway, configured.returned)
     return see_other("gateway", configured.gateway.slug)
 
 
@@ -158,4 +181,14 @@ def _gateway_context(slug: str) -> dict[str, Any]:
         "issuances": details.issuances,
         "certificates": details.certificates,
         "events": details.events,
+        "followed": queries.followed(summary.gateway),
+        "not_trusted": _not_trusted(summary),
     }
+
+
+def _not_trusted(summary: queries.GatewaySummary) -> Problem | None:
+    """A self-signed certificate is in use, and no warning says so already."""
+    certificate, problem = summary.certificate, self_signing.not_trusted()
+    is_self_signed = certificate is not None and certificate.origin == Origin.SELF_SIGNED
+    is_told = any(warning.code == problem.code for warning in summary.warnings)
+    return problem if is_self_signed and not is_told else None

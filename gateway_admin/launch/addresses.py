@@ -21,6 +21,8 @@ class Address:
 
     host: str
     port: int
+    # Whether HTTPS is spoken there.
+    tls: bool = False
 
     @property
     def bare_host(self) -> str:
@@ -55,7 +57,7 @@ class Address:
     def url(self) -> str:
         """What to type into a browser, without a slash at the end."""
         host = socket.gethostname() if self.is_wildcard else self.bare_host
-        return f"http://{_bracketed(host)}:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{_bracketed(host)}:{self.port}"
 
     @property
     def _ip(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -33,6 +33,7 @@ class Options:
     data_dir: Path | None = None
     demo: bool = False
     fault: Fault | None = None
+    tls: bool = False
 
 
 def _port(text: str) -> int:
@@ -54,6 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser, *, with_data_dir: bool = True
         type=_port,
         default=DEFAULT_PORT,
         help="port the console listens on (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--tls",
+        action="store_true",
+        help="speak HTTPS, with a self-signed certificate unless GATEWAY_ADMIN_CONSOLE_CERTIFICATE "
+        "names a gateway whose certificate to use",
     )
     if with_data_dir:
         parser.add_argument(
@@ -88,4 +95,5 @@ def parse(arguments: Sequence[str], prog: str = "run") -> Options:
         data_dir=values.data_dir,
         demo=values.demo,
         fault=Fault(values.demo_fault) if values.demo_fault else None,
+        tls=values.tls,
     )

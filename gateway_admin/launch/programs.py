@@ -45,24 +45,29 @@ def _names_of(secrets: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{secret}{suffix}" for secret in secrets for suffix in ("", "_FILE"))
 
 
-def product(bind: str) -> tuple[Program, ...]:
-    """Console (on ``bind``, as HOST:PORT), challenge responder, and worker with beat."""
+def product(bind: str, *, tls: bool = False) -> tuple[Program, ...]:
+    """Console (on ``bind``, as HOST:PORT), challenge responder, and worker with beat.
+
+    With ``tls`` the console speaks HTTPS; what with, the configuration says.
+    """
     settings = (("DJANGO_SETTINGS_MODULE", "gateway_admin.settings"),)
     responder_settings = (("DJANGO_SETTINGS_MODULE", "gateway_admin.responder_settings"),)
     return (
-        Program("console", _console(bind), settings, keeps_secrets=True),
+        Program("console", _console(bind, tls=tls), settings, keeps_secrets=True),
         Program("challenges", (sys.executable, "-m", "challenges"), responder_settings),
         Program("worker", _worker(), settings, keeps_secrets=True),
     )
 
 
-def _console(bind: str) -> tuple[str, ...]:
+def _console(bind: str, *, tls: bool) -> tuple[str, ...]:
     return (
         *(sys.executable, "-m", "gunicorn", "gateway_admin.wsgi:application"),
         *("--bind", bind, "--no-control-socket", "--log-level", "warning"),
-        *("--worker-class", "gthread", "--workers", "1", "--threads", "4"),
+        *("--worker-class", "gateway_admin.launch.console_worker.ConsoleWorker"),
+        *("--workers", "1", "--threads", "4"),
         # Not preloaded: master and worker together were measured to be 7 MB larger that way.
         *("--graceful-timeout", "4"),
+        *(("--config", "python:gateway_admin.launch.gunicorn_conf") if tls else ()),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,9 @@ import django
 from django.db import connections
 
 from gateway_admin import configuration
+from gateway_admin.configuration import Configuration
 from gateway_admin.demo import settings_file
-from gateway_admin.demo.setting_up import Demo, set_up
+from gateway_admin.demo.setting_up import set_up
 from gateway_admin.launch import addresses
 from gateway_admin.launch.addresses import Address
 from gateway_admin.launch.announcer import DemoFacts
@@ -28,6 +29,9 @@ class Readied:
     environment: Mapping[str, str]
     programs: tuple[Program, ...] = ()
     demo: DemoFacts | None = None
+    tls: bool = False
+    # Of the certificate that the console shows, where that is a self-signed one.
+    fingerprint: str = ""
 
 
 def ready(options: Options, address: Address) -> Readied:
@@ -44,7 +48,7 @@ def ready(options: Options, address: Address) -> Readied:
             "directory with --data-dir."
         )
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_admin.settings")
-    loaded = configuration.load()
+    loaded = _configuration(options)
     django.setup()
     # Here, because models exist only after django.setup().
     from gateway_admin import claiming, data_directory  # noqa: PLC0415
@@ -60,17 +64,41 @@ def ready(options: Options, address: Address) -> Readied:
     challenge_port = rows.ensure_network_settings(loaded, demo.free_port() if demo else None)
     claiming.ensure_setup_token()
     rows.forget_signs_of_life()
+    # A gateway's certificate is for the names of that gateway, so they must lead to the console.
+    hosts = loaded.allowed_hosts or (
+        *addresses.names(address),
+        *rows.names_of(loaded.console_gateway),
+    )
     connections.close_all()
-    return _readied(loaded, address, demo, challenge_port)
+    return Readied(
+        # Gunicorn believes the forwarding headers of these peers and of no other.
+        {
+            "FORWARDED_ALLOW_IPS": ",".join(loaded.trusted_proxies),
+            "GATEWAY_ADMIN_ALLOWED_HOSTS": ",".join(hosts),
+        },
+        demo.programs(challenge_port) if demo else (),
+        demo.facts if demo else None,
+        tls=bool(loaded.console_certificate),
+        fingerprint=_fingerprint(loaded, hosts, address),
+    )
 
 
-def _readied(
-    loaded: configuration.Configuration, address: Address, demo: Demo | None, challenge_port: int
-) -> Readied:
-    # Gunicorn believes the forwarding headers of these peers and of no other.
-    environment = {"FORWARDED_ALLOW_IPS": ",".join(loaded.trusted_proxies)}
-    if not loaded.allowed_hosts:
-        environment["GATEWAY_ADMIN_ALLOWED_HOSTS"] = ",".join(addresses.names(address))
-    if demo is None:
-        return Readied(environment)
-    return Readied(environment, demo.programs(challenge_port), demo.facts)
+def _configuration(options: Options) -> Configuration:
+    """What the owner has configured; --tls is short for a variable that is not set otherwise."""
+    loaded = configuration.load()
+    if options.tls and not loaded.console_certificate:
+        os.environ["GATEWAY_ADMIN_CONSOLE_CERTIFICATE"] = configuration.SELF_SIGNED
+        loaded = configuration.load()
+    return loaded
+
+
+def _fingerprint(loaded: Configuration, hosts: Sequence[str], address: Address) -> str:
+    """Of the certificate that the console will show, made if need be; empty unless self-signed."""
+    if not loaded.console_certificate:
+        return ""
+    # Here, since a console without HTTPS has no use for what this loads.
+    from gateway_admin.launch import console_tls, self_signed  # noqa: PLC0415
+
+    names = self_signed.names(hosts, [address.bare_host])
+    served = console_tls.of(loaded, names).current()
+    return served.fingerprint if served.is_self_signed else ""

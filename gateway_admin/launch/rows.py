@@ -19,6 +19,12 @@ def has_gateways() -> bool:
         return False  # preparing the data directory comes next and says why
 
 
+def names_of(slug: str) -> tuple[str, ...]:
+    """The names of that gateway; none while it does not exist. Raises DatabaseError."""
+    gateway = Gateway.objects.filter(slug=slug).first() if slug else None
+    return tuple(gateway.names) if gateway else ()
+
+
 def ensure_network_settings(configuration: Configuration, port: int | None = None) -> int:
     """The challenge port of the stored row, which is made, with ``port`` or a default, if need be.
 

@@ -5,6 +5,7 @@ Nothing is changed before it is known that the data directory is ours, writable 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import sys
@@ -40,6 +41,7 @@ def start(options: Options) -> None:
     from gateway_admin.launch import readying  # noqa: PLC0415
 
     readied = readying.ready(options, address)
+    address = dataclasses.replace(address, tls=readied.tls)
     arguments = Arguments(
         url=address.url,
         connect_host=address.connect_host,
@@ -48,14 +50,13 @@ def start(options: Options) -> None:
         demo=readied.demo,
     )
     everything = (
-        *programs.product(address.bind),
+        *programs.product(address.bind, tls=address.tls),
         *readied.programs,
         programs.ready_line(arguments),
     )
     configuration = _write_configuration(data_dir, supervisor_conf.text(everything))
     os.environ.update(readied.environment)
-    if not address.is_loopback:
-        _warn(address)
+    _warn(address, readied.fingerprint)
     _become_supervisor(configuration, lock)
 
 
@@ -69,11 +70,19 @@ def _data_directory(options: Options) -> Path:
     return data_dir
 
 
-def _warn(address: Address) -> None:
-    sys.stderr.write(
-        f"Warning: the console can be reached from other machines ({address.bind}) and passwords "
-        "cross the network in the clear: put a proxy with TLS in front of it.\n"
-    )
+def _warn(address: Address, fingerprint: str) -> None:
+    """Say what is not safe about the console's address; ``fingerprint`` is a self-signed one's."""
+    if fingerprint:
+        sys.stderr.write(
+            "Warning: the console's certificate is self-signed, so browsers do not trust it. Go on "
+            f"only if yours shows this SHA-256 fingerprint: {fingerprint}\n"
+        )
+    elif not address.tls and not address.is_loopback:
+        sys.stderr.write(
+            f"Warning: the console can be reached from other machines ({address.bind}) and "
+            "passwords cross the network in the clear: start it with --tls, or put a proxy with "
+            "TLS in front of it.\n"
+        )
     sys.stderr.flush()
 
 

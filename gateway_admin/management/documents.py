@@ -6,10 +6,18 @@ import datetime
 from collections.abc import Iterable
 from typing import Any
 
-from certificates.models import Certificate, Event, Gateway, Issuance, Preflight
+from certificates.models import (
+    Certificate,
+    CertificateRequest,
+    Event,
+    FollowedFiles,
+    Issuance,
+    Preflight,
+)
 from certificates.policy.health import PartStatus
 from certificates.policy.issuance import stages as stages_of
 from certificates.queries import GatewaySummary
+from certificates.taking_over import TakenOver
 from challenges.problems import Problem
 
 
@@ -52,10 +60,60 @@ def certificate(row: Certificate | None) -> dict[str, Any] | None:
     }
 
 
-def gateway(row: Gateway, summary: GatewaySummary | None = None) -> dict[str, Any]:
-    """A gateway as ``status`` shows it; without a summary only what its own row says."""
-    renewal = summary.next_renewal if summary else None
-    stopped = summary.renewal_stopped if summary else None
+def followed_files(row: FollowedFiles | None) -> dict[str, Any] | None:
+    """The files that a gateway's certificate follows, or null."""
+    if row is None:
+        return None
+    return {
+        "certificate_path": row.certificate_path,
+        "key_path": row.key_path or None,
+        "certificate": certificate(row.certificate),
+        "problem": row.problem_facts,
+        "checked_at": moment(row.checked_at),
+        "changed_at": moment(row.changed_at),
+    }
+
+
+def request(row: CertificateRequest) -> dict[str, Any]:
+    """A certificate request without its key, and what has come of it."""
+    return {
+        "id": row.pk,
+        "gateway": row.gateway.slug,
+        "names": row.names,
+        "subject": row.subject,
+        "key_type": row.key_type,
+        "csr_pem": row.csr_pem,
+        "created_at": moment(row.created_at),
+        "certificate": certificate(row.certificate),
+    }
+
+
+def taken_over(taken: TakenOver) -> dict[str, Any]:
+    """What was taken over from certbot."""
+    account = taken.account
+    return {
+        "account": {"directory_url": account.directory_url, "url": account.url or None}
+        if account is not None
+        else None,
+        "lineages": [
+            {
+                "lineage": lineage.name,
+                "gateway": lineage.gateway.slug,
+                "is_new_gateway": lineage.is_new_gateway,
+                "certificate": certificate(lineage.certificate),
+                "in_use": lineage.is_in_use,
+                "is_renewed": lineage.is_renewed,
+                "notes": problems(lineage.notes),
+            }
+            for lineage in taken.lineages
+        ],
+        "notes": problems(taken.notes),
+    }
+
+
+def gateway(summary: GatewaySummary) -> dict[str, Any]:
+    """A gateway at a glance."""
+    row, renewal, stopped = summary.gateway, summary.next_renewal, summary.renewal_stopped
     return {
         "slug": row.slug,
         "hostname": row.hostname,
@@ -64,11 +122,14 @@ def gateway(row: Gateway, summary: GatewaySummary | None = None) -> dict[str, An
         "certificate": certificate(row.selected_certificate),
         "next_renewal": {"at": moment(renewal.at), "reason": renewal.reason} if renewal else None,
         "renewal_stopped": stopped.to_json() if stopped else None,
-        "last_issuance": _attempt(summary.last_issuance if summary else None),
+        "renewal_off": summary.renewal_off or None,
+        "last_issuance": _attempt(summary.last_issuance),
         "profile": row.profile,
+        "keeps_key": row.keeps_key,
         "rehearses": row.rehearses,
-        "last_rehearsal": _attempt(summary.rehearsal if summary else None),
+        "last_rehearsal": _attempt(summary.rehearsal),
         "next_rehearsal_at": moment(row.next_rehearsal_at) if row.rehearses else None,
+        "followed_files": followed_files(getattr(row, "followed_files", None)),
     }
 
 

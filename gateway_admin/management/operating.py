@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from certificates.models import Gateway
+from certificates.models import Certificate, Gateway
 from challenges.problems import Problem, ProblemError
 from gateway_admin import data_directory
+
+MAX_PASSWORD = 4096  # bytes
 
 
 class OperatorCommand(BaseCommand):
@@ -60,6 +63,37 @@ class OperatorCommand(BaseCommand):
 def one_line(problem: Problem) -> str:
     """A Problem for standard error: what is wrong, and the first thing to do."""
     return " ".join([problem.explanation, *problem.remedy[:1]])
+
+
+def password_from(file: Path) -> str:
+    """The password that a file holds alone, without white space around it. Raises CommandError."""
+    try:
+        with file.open("rb") as stream:
+            password = stream.read(MAX_PASSWORD).decode().strip()
+    except OSError as error:
+        raise CommandError(f"The password file {file} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise CommandError(f"The password file {file} is not UTF-8 text.") from None
+    if not password:
+        raise CommandError(f"The password file {file} is empty.")
+    return password
+
+
+def content(file: Path, limit: int) -> bytes:
+    """What is in a file, at most so many bytes. Raises CommandError."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(limit)
+    except OSError as error:
+        raise CommandError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def certificate(row: Gateway, pk: int) -> Certificate:
+    """The gateway's certificate of that number. Raises CommandError."""
+    found = Certificate.objects.filter(pk=pk, gateway=row).first()
+    if found is None:
+        raise CommandError(f"{row.slug} has no certificate {pk}.")
+    return found
 
 
 def gateway(slug: str | None) -> Gateway:

@@ -5,16 +5,29 @@ from __future__ import annotations
 import functools
 from http import HTTPStatus
 
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import loader
 from django.utils.translation import gettext as _
 
+_TOO_MUCH = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
 
-def bad_request(_request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """For a request that no browser sends, such as one with a foreign Host."""
-    return HttpResponse(
-        "400 Bad Request\n", content_type="text/plain", status=HTTPStatus.BAD_REQUEST
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """For more than is read of a form; in plain text for what no browser sends.
+
+    Such as a request with a foreign Host, which is refused before anything of the page is known.
+    """
+    if not isinstance(exception, _TOO_MUCH) or not hasattr(request, "user"):
+        return HttpResponse(
+            "400 Bad Request\n", content_type="text/plain", status=HTTPStatus.BAD_REQUEST
+        )
+    return _page(
+        request,
+        "400.html",
+        HTTPStatus.BAD_REQUEST,
+        _("This is more than can be read at once: too much text, or too many files or fields."),
     )
 
 

@@ -12,7 +12,10 @@ from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
 from gateway_admin.models import User
+from tests.console import encryption_keys
 from tests.parts.chromium import Pages
+
+__all__ = ["encryption_keys"]
 
 OpenAs = Callable[..., Page]
 

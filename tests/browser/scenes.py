@@ -7,14 +7,16 @@ import datetime
 
 from django.utils import timezone
 
-from certificates import backoffs, directories
+from certificates import applying, backoffs, directories, self_signing
 from certificates.models import (
     Account,
     Certificate,
+    CertificateRequest,
     CertificateSource,
     Component,
     Directory,
     Event,
+    FollowedFiles,
     Gateway,
     Heartbeat,
     Issuance,
@@ -31,6 +33,7 @@ from certificates.models import (
 )
 from certificates.policy.health import AHEAD
 from certificates.policy.issuance import STAGES, Course, Environment, State
+from certificates.policy.keys import KeyType
 from certificates.policy.limits import Limit
 from certificates.policy.names import identifier_set
 from challenges.models import (
@@ -41,9 +44,11 @@ from challenges.models import (
 )
 from challenges.problems import Problem, Severity
 from gateway_admin.models import Role, User
+from tests.certificates.chains import Link, make_authority, make_leaf, store_leaf
 
 DAY = datetime.timedelta(days=1)
-PEM = "-----BEGIN CERTIFICATE-----\n" + "MIIDdzCCAl+gAwIBAgIEAgAAuTANBgkq\n" * 24
+OBTAINED = (Origin.LETS_ENCRYPT,)
+PRIVATE_CA = ("Example Root CA", "Example Issuing CA 3")
 LONG_NAME = ".".join(("a" * 63, "b" * 63, "mail-gateway-of-a-rather-long-name", "example"))
 LONG_WORDS = "urn:ietf:params:acme:error:rateLimited " * 12 + "x" * 300
 
@@ -75,6 +80,12 @@ FIREWALL = Problem(
     remedy=("On the router, forward TCP port 80 to port 8080 of 192.168.1.20, from every source.",),
     detail="203.0.113.7:80: timed out after 4 s",
     retryable=True,
+)
+BROKEN_FILE = Problem(
+    code="followed-files-unusable",
+    severity=Severity.WARNING,
+    explanation="What is in /etc/tool/live/fullchain.pem now cannot be used: it is damaged.",
+    remedy=("See why the other tool has written it.",),
 )
 NO_HAIRPIN = Problem(
     code="reach-unknown",
@@ -111,6 +122,8 @@ FORMS = (
     "/users/me/password/",
     "/nowhere/",
 )
+# Forms in which there is nothing that could become too much.
+SMALL = ("/certificates/self-signed/", "/certificates/requests/add/")
 COMMON = LISTS + FORMS
 
 
@@ -130,20 +143,37 @@ def ordinary() -> Scene:
     gateway.selected_certificate = certificate
     gateway.save()
     _events(gateway, done, 12)
-    return Scene(viewer, (*COMMON, *_paths(gateway), *_paths(failed), *_paths(certificate)))
+    rows = (gateway, failed, certificate, _request(gateway, organization="Example Ltd"))
+    return Scene(viewer, (*COMMON, *SMALL, *(path for row in rows for path in _paths(row))))
+
+
+def bare() -> Scene:
+    """One gateway that has nothing yet."""
+    viewer = _administrator("anna.becker")
+    _alive()
+    return Scene(viewer, _paths(_gateway("default", "mail.example.com", [])))
 
 
 def manual() -> Scene:
-    """An imported certificate is in use, so that nothing is renewed."""
+    """Certificates by hand: replaced and expiring, self-signed, and following files in vain."""
     viewer = _administrator("anna.becker")
     _alive()
     gateway = _gateway("default", "mail.example.com", [])
-    own = _certificate(gateway, days_left=12, serial="01", origin=Origin.IMPORTED)
-    other = _certificate(gateway, days_left=41, serial="02")
-    gateway.selected_certificate = own
-    gateway.certificate_source = CertificateSource.MANUAL
-    gateway.save()
-    return Scene(viewer, ("/", *_paths(gateway), *_paths(own), *_paths(other)))
+    before = _certificate(gateway, days_left=2, origin=Origin.IMPORTED)
+    own = _certificate(gateway, days_left=12, origin=Origin.IMPORTED)
+    own.replaces = before
+    own.save()
+    other = _certificate(gateway, days_left=41)
+    _select(gateway, own)
+    quick = _gateway("quick", "mail.example.net", [])
+    lone = _self_signed(quick)
+    _select(quick, lone)
+    follower = _gateway("follower", "mail.example.org", [])
+    followed = _certificate(follower, days_left=20, origin=Origin.IMPORTED)
+    _select(follower, followed)
+    _follow(follower, followed, "/etc/tool/live", problem=BROKEN_FILE)
+    rows = (gateway, own, other, quick, lone, follower, followed)
+    return Scene(viewer, ("/", *(path for row in rows for path in _paths(row)), *_by_hand(own)))
 
 
 def held_back() -> Scene:
@@ -233,12 +263,17 @@ def overfull() -> Scene:
     viewer = _administrator("w" * 150)
     gateway = _gateway("g" * 63, LONG_NAME, [f"{'n' * 60}{i:03}.example.com" for i in range(99)])
     failed = _issuance(gateway, State.FAILED, ago=DAY, problem=LONG_PROBLEM)
-    certificate = _certificate(gateway, -30, serial="ff" * 20)
+    certificate = _certificate(gateway, -30, issuers=tuple("i" * 60 + str(n) for n in range(8)))
+    before = certificate
     for number in range(11):
-        origin = list(Origin)[number % 3]
-        _certificate(gateway, 60 - 9 * number, serial=f"{number:040x}", origin=origin)
+        newer = _certificate(gateway, 60 - 9 * number, origin=list(Origin)[number % 3])
+        newer.replaces = before
+        newer.save()
+        before = newer
     gateway.selected_certificate = certificate
     gateway.save()
+    _follow(gateway, before, f"/etc/{'directory/' * 60}", problem=LONG_PROBLEM)
+    asked = _request(gateway, organization="o" * 64, locality="l" * 128, country="DE")
     for number in range(50):
         _gateway(f"g{number}", f"mail{number}.customer.example.net", [])
     busy = _gateway("busy", "mail.busy.example.net", [])
@@ -262,10 +297,17 @@ def overfull() -> Scene:
             *_paths(failed),
             *_paths(running),
             *_paths(certificate),
+            *_paths(asked)[:1],
             "/gateways/?q=nothing-is-called-so",
             f"/log/?gateway={gateway.slug}&level=error",
         ),
     )
+
+
+def _select(gateway: Gateway, certificate: Certificate) -> None:
+    gateway.selected_certificate = certificate
+    gateway.certificate_source = CertificateSource.MANUAL
+    gateway.save()
 
 
 def _in_use(gateway: Gateway, days_left: int) -> Certificate:
@@ -284,7 +326,7 @@ def _rehearsal(gateway: Gateway, state: State) -> Issuance:
     return rehearsal
 
 
-def _paths(row: Gateway | Issuance | Certificate) -> tuple[str, ...]:
+def _paths(row: Gateway | Issuance | Certificate | CertificateRequest) -> tuple[str, ...]:
     match row:
         case Gateway():
             own = f"/gateways/{row.slug}/"
@@ -293,6 +335,16 @@ def _paths(row: Gateway | Issuance | Certificate) -> tuple[str, ...]:
             return (f"/issuances/{row.pk}/",)
         case Certificate():
             return (f"/certificates/{row.pk}/", f"/certificates/{row.pk}/use/")
+        case CertificateRequest():
+            own = f"/certificates/requests/{row.pk}/"
+            return (own, f"{own}discard/")
+
+
+def _by_hand(certificate: Certificate) -> tuple[str, ...]:
+    """What can be done with one that was brought in by hand."""
+    own = f"/certificates/{certificate.pk}/"
+    follow = f"/gateways/{certificate.gateway.slug}/follow/"
+    return (f"{own}replace/", f"{own}export/", follow)
 
 
 def _administrator(name: str) -> User:
@@ -423,25 +475,50 @@ def _certificate(
     gateway: Gateway,
     days_left: int,
     *,
-    serial: str = "04a1b2c3d4e5f60718293a4b5c6d7e8f9001",
     origin: Origin = Origin.LETS_ENCRYPT,
     issuance: Issuance | None = None,
+    issuers: tuple[str, ...] = (),
 ) -> Certificate:
     end = timezone.now() + days_left * DAY + DAY / 2
-    return Certificate.objects.create(
+    root, *others = issuers or (("ISRG Root X1", "R11") if origin in OBTAINED else PRIVATE_CA)
+    above = make_authority(root)
+    for name in others:
+        above = make_authority(name, above)
+    leaf = make_leaf(*gateway.names, above=above, begin=end - 90 * DAY, lifetime=90 * DAY)
+    certificate = store_leaf(gateway, dataclasses.replace(leaf, above=_without_root(above)), origin)
+    certificate.issuance = issuance
+    certificate.save()
+    return certificate
+
+
+def _without_root(link: Link) -> Link | None:
+    """As CAs hand chains out."""
+    if link.above is None:
+        return None
+    return dataclasses.replace(link, above=_without_root(link.above))
+
+
+def _self_signed(gateway: Gateway) -> Certificate:
+    return self_signing.create(gateway, timezone.now())
+
+
+def _request(gateway: Gateway, **particulars: str) -> CertificateRequest:
+    subject = applying.Subject(**particulars)
+    return applying.create(gateway, [], KeyType.ECDSA_P256, subject, timezone.now())
+
+
+def _follow(
+    gateway: Gateway, certificate: Certificate, directory: str, problem: Problem | None = None
+) -> None:
+    now = timezone.now()
+    FollowedFiles.objects.create(
         gateway=gateway,
-        issuance=issuance,
-        origin=origin,
-        chain_pem=PEM,
-        sealed_key="sealed",
-        names=gateway.names,
-        subject=f"CN={gateway.hostname}"[:500],
-        issuer="R11, Let's Encrypt" if origin == Origin.LETS_ENCRYPT else "Example CA",
-        serial=serial,
-        sha256=serial.zfill(64),
-        key_type=gateway.key_type,
-        not_before=end - 90 * DAY,
-        not_after=end,
+        certificate_path=f"{directory}/fullchain.pem",
+        key_path=f"{directory}/privkey.pem",
+        certificate=certificate,
+        problem_facts=problem.to_json() if problem else None,
+        checked_at=now,
+        changed_at=now - DAY,
     )
 
 

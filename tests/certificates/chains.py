@@ -8,6 +8,7 @@ import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import AuthorityInformationAccessOID
 from django.utils import timezone
 
 from certificates import pem
@@ -90,11 +91,16 @@ def make_leaf(
     key: PrivateKey | None = None,
     begin: datetime.datetime | None = None,
     lifetime: datetime.timedelta = DAYS_90,
+    issuer_address: str = "",
 ) -> Link:
-    """A certificate for the names; without any it has no subject alternative names."""
+    """A certificate for the names; without any it has no subject alternative names.
+
+    ``issuer_address`` is where it says that its issuer's certificate is to be had.
+    """
     key = key or new_key()
     builder = _builder(
-        _name(names[0] if names else "nameless"),
+        # A common name has room for 64 characters (RFC 5280, appendix A).
+        _name(names[0][:64] if names else "nameless"),
         above.certificate.subject,
         key,
         begin=begin,
@@ -103,6 +109,12 @@ def make_leaf(
     if names:
         alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
         builder = builder.add_extension(alternatives, critical=False)
+    if issuer_address:
+        access = x509.AccessDescription(
+            AuthorityInformationAccessOID.CA_ISSUERS,
+            x509.UniformResourceIdentifier(issuer_address),
+        )
+        builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
     return Link(builder.sign(above.key, hashes.SHA256()), key, above)
 
 

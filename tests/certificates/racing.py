@@ -22,13 +22,22 @@ from django.utils import timezone
 
 from certificates import (
     accounts,
+    adding,
+    applying,
     budget,
+    deploying,
     directories,
+    following,
+    importing,
     issuing,
+    keys,
     leases,
+    pem,
     preflighting,
     renewing,
     requesting,
+    store,
+    versions,
 )
 from certificates.models import (
     Certificate,
@@ -47,6 +56,7 @@ from challenges import preflight
 from challenges.preflight.report import Report
 from gateway_admin import claiming, data_directory
 from gateway_admin.models import User
+from tests.certificates.chains import make_authority, make_chain, make_leaf
 from tests.certificates.engine import DAY, HOUR, use
 from tests.console import make_gateway, make_issuance
 
@@ -175,6 +185,90 @@ def carry_preflight_out(gateway: Gateway) -> list[object]:
     return [*done, Preflight.objects.filter(gateway=gateway, finished_at__isnull=False).count()]
 
 
+def replace(gateway: Gateway) -> list[object]:
+    """Everybody brings in a new version of the certificate in use; what is in use in the end."""
+    before = adding.add_imported(gateway, _brought(gateway), timezone.now())[0]
+    deploying.select(before, gateway, timezone.now())
+    new = [_brought(gateway) for _ in range(THREADS)]
+
+    def bring(index: int) -> int:
+        now = timezone.now()
+        return adding.add_imported(gateway, new[index], now, replaces=before)[0].pk
+
+    done = race(bring)
+    gateway.refresh_from_db()
+    selected = gateway.selected_certificate
+    assert selected is not None
+    assert store.is_live(gateway, selected)
+    return [*done, selected.pk, gateway.certificates.count()]
+
+
+def answer(number: int) -> list[object]:
+    """Everybody brings in an answer to the same request, and one discards it."""
+    gateway = make_gateway(f"a{number}", f"a{number}.example.com")
+    subject = applying.Subject()
+    request = applying.create(gateway, (), gateway.key_type, subject, timezone.now())
+    key = keys.load_der(applying.kept_key(gateway, request.spki_sha256))
+    issuer = make_authority()
+    answers = [make_leaf(*gateway.names, above=issuer, key=key) for _ in range(THREADS)]
+
+    def bring(index: int) -> str:
+        if index == 0:
+            applying.discard(request, timezone.now())
+            return "discarded"
+        applying.answer(request, [answers[index].chain_pem], timezone.now())
+        return "answered"
+
+    done = race(bring)
+    stored = list(gateway.certificates.all())
+    assert all(store.why_keyless(each, _facts(each)) is None for each in stored)
+    # Whatever came before the request was discarded is a certificate with a key.
+    assert len({*versions.of(stored[0])} if stored else ()) == len(stored)
+    return [*done, len(stored)]
+
+
+def follow(gateway: Gateway) -> list[object]:
+    """One looks at files that have changed, one stops following them, one begins anew."""
+    folder = settings.CONFIGURATION.certificate_directories[0]
+    folder.mkdir(exist_ok=True)
+    file = folder / f"{gateway.slug}.pem"
+    authority = make_authority()
+    leaves = [make_leaf(*gateway.names, above=authority) for _ in range(2)]
+    new, old = (leaf.chain_pem + leaf.key_pem() for leaf in leaves)
+    for content in (new, old):
+        # Read beforehand, so that all come to the rows at the same moment.
+        file.write_bytes(content)
+        following.follow(gateway, str(file), "", timezone.now())
+    file.write_bytes(new)
+
+    def act(index: int) -> str:
+        now = timezone.now()
+        if index == 0:
+            following.look(now)
+            return "looked"
+        if index == 1:
+            following.stop(gateway, now)
+            return "stopped"
+        following.follow(gateway, str(file), "", now)
+        return "followed"
+
+    done = race(act)
+    gateway.refresh_from_db()
+    selected = gateway.selected_certificate
+    assert selected is not None
+    assert store.is_live(gateway, selected)
+    return done
+
+
+def _facts(certificate: Certificate) -> pem.ChainFacts:
+    return pem.facts(pem.split(certificate.chain_pem.encode()))
+
+
+def _brought(gateway: Gateway) -> importing.ImportedCertificate:
+    leaf = make_chain(*gateway.names)
+    return importing.ImportedCertificate(pem.facts(leaf.chain), leaf.key_der)
+
+
 def claim() -> list[object]:
     """Everybody claims the console with the right token."""
     User.objects.all().delete()
@@ -187,11 +281,22 @@ def counted() -> int:
     return User.objects.count()
 
 
+def _remembered(
+    read: Callable[..., importing.ImportedCertificate],
+) -> Callable[..., importing.ImportedCertificate]:
+    """Reads the same files once: without the child's time nobody comes late to the rows."""
+    once = functools.cache(read)
+    return lambda files, **options: (
+        read(files, **options) if "known_keys" in options else once(tuple(files))
+    )
+
+
 def main() -> None:
     """Run every race of threads a few times and print what came of them."""
     data_directory.prepare(settings.CONFIGURATION)
     # A slow hash would let the claimants arrive one after the other.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    importing.read = _remembered(importing.read)
     results: dict[str, list[list[object]]] = {}
 
     def note(name: str, result: list[object]) -> None:
@@ -209,6 +314,9 @@ def main() -> None:
         note("last_order", last_order(gateway))
         note("slot", slot())
         note("finalize_or_cancel", finalize_or_cancel(number))
+        note("replace", replace(gateway))
+        note("answer", answer(number))
+        note("follow", follow(gateway))
     json.dump(results, sys.stdout)
 
 

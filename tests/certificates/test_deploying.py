@@ -6,13 +6,24 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from certificates import deploying, importing, repairing, store
+from certificates import adding, deploying, importing, keys, pem, repairing, store
 from certificates.models import Certificate, CertificateSource, Event, Gateway, Level, Origin
 from challenges.problems import ProblemError
-from tests.certificates.chains import make_chain, store_leaf
+from tests.certificates.chains import (
+    make_authority,
+    make_chain,
+    make_leaf,
+    new_key,
+    store_leaf,
+)
 from tests.console import make_gateway
 
 DAY = datetime.timedelta(days=1)
+
+
+def new_key_der() -> bytes:
+    """Some key."""
+    return keys.to_der(new_key())
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +125,41 @@ def test_one_that_does_not_fit_is_refused_and_nothing_changes(
     assert Event.objects.filter(code="certificate-selected").count() == 1
 
 
+@pytest.mark.parametrize("sealed", ["", "v1.00000000.AAAA", "moved"])
+def test_one_whose_key_cannot_be_opened_is_refused_and_nothing_changes(
+    gateway: Gateway, sealed: str
+) -> None:
+    deploying.select(begun(2, gateway), gateway, timezone.now())
+    before, keyless = state(gateway), begun(1, gateway)
+    # What was sealed for another certificate opens there alone.
+    keyless.sealed_key = begun(3, gateway).sealed_key if sealed == "moved" else sealed
+    keyless.save()
+    with pytest.raises(ProblemError) as caught:
+        deploying.select(keyless, gateway, timezone.now())
+    assert caught.value.problem.code == "certificate-without-key"
+    assert "cannot be decrypted" in caught.value.problem.explanation
+    assert state(gateway) == before
+
+
+@pytest.mark.parametrize("key_der", [new_key_der(), b"no key at all"])
+def test_one_with_a_key_of_another_is_refused(gateway: Gateway, key_der: bytes) -> None:
+    facts = pem.facts(make_chain("mail.example.com").chain)
+    wrong = store.add(gateway, facts, key_der, Origin.IMPORTED)
+    with pytest.raises(ProblemError) as caught:
+        deploying.select(wrong, gateway, timezone.now())
+    assert caught.value.problem.code == "certificate-without-key"
+    assert state(gateway)[0] is None
+
+
+def test_one_from_staging_is_refused(gateway: Gateway) -> None:
+    issuer = make_authority("(STAGING) Riddling Rhubarb R12", make_authority())
+    leaf = make_leaf("mail.example.com", above=issuer)
+    with pytest.raises(ProblemError) as caught:
+        deploying.select(store_leaf(gateway, leaf, Origin.IMPORTED), gateway, timezone.now())
+    assert caught.value.problem.code == "certificate-from-staging"
+    assert state(gateway) == (None, CertificateSource.LETS_ENCRYPT, "")
+
+
 def test_a_wildcard_fits(gateway: Gateway) -> None:
     chosen = store_leaf(gateway, make_chain("*.example.com"), Origin.IMPORTED)
     deploying.select(chosen, gateway, timezone.now())
@@ -187,8 +233,8 @@ def test_when_installing_fails_the_row_says_what_is_in_use(gateway: Gateway) -> 
 
 def test_an_imported_certificate_is_stored_and_not_put_to_use(gateway: Gateway) -> None:
     leaf = make_chain("mail.example.com")
-    imported = importing.read_pem([leaf.chain_pem, leaf.key_pem()])
-    certificate, notes = deploying.add_imported(gateway, imported, timezone.now(), by="ada")
+    imported = importing.ImportedCertificate(pem.facts(leaf.chain), leaf.key_der)
+    certificate, notes = adding.add_imported(gateway, imported, timezone.now(), by="ada")
     assert notes == []
     assert certificate.origin == Origin.IMPORTED
     assert state(gateway) == (None, CertificateSource.LETS_ENCRYPT, "")
@@ -198,18 +244,20 @@ def test_an_imported_certificate_is_stored_and_not_put_to_use(gateway: Gateway) 
 
 
 @pytest.mark.parametrize(
-    ("name", "days_ago", "code"),
+    ("names", "days_ago", "code"),
     [
-        ("other.example.com", 1, "names-do-not-match"),
-        ("mail.example.com", 100, "certificate-expired"),
+        (["mail.example.com"], 1, "names-do-not-match"),
+        (["mail.example.com", "smtp.example.com"], 100, "certificate-expired"),
+        (["mail.example.com", "smtp.example.com"], -2, "certificate-not-yet-valid"),
     ],
 )
 def test_what_would_keep_it_from_being_used_is_noted(
-    gateway: Gateway, name: str, days_ago: int, code: str
+    gateway: Gateway, names: list[str], days_ago: int, code: str
 ) -> None:
-    leaf = make_chain(name, begin=timezone.now() - days_ago * DAY)
-    imported = importing.read_pem([leaf.chain_pem, leaf.key_pem()])
-    _, notes = deploying.add_imported(gateway, imported, timezone.now())
+    gateway.additional_hostnames = ["smtp.example.com"]
+    leaf = make_chain(*names, begin=timezone.now() - days_ago * DAY)
+    imported = importing.ImportedCertificate(pem.facts(leaf.chain), leaf.key_der)
+    _, notes = adding.add_imported(gateway, imported, timezone.now())
     assert [note.code for note in notes] == [code]
 
 

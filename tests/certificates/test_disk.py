@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -106,3 +107,69 @@ def test_a_link_in_the_place_of_the_probe_is_not_followed(used: Path, tmp_path: 
     (used / ".probe").symlink_to(precious)
     assert code_of_require_space() == "data-directory-not-writable"
     assert precious.read_text() == "precious"
+
+
+# Replacing a file
+
+
+def test_a_file_is_replaced_whole_private_and_durably(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("before")
+    file.chmod(0o644)
+    before = file.open()
+
+    disk.replace_file(file, b"after")
+
+    assert file.read_text() == "after"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    # Whoever had it open goes on reading what it was.
+    with before:
+        assert before.read() == "before"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_can_keep_its_mode(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("before")
+    file.chmod(0o640)
+
+    disk.replace_file(file, b"after", like=file.stat())
+
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("call", ["fsync", "write", "fchown"])
+def test_a_file_that_cannot_be_replaced_is_what_it_was(
+    tmp_path: Path, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("before")
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fail)
+        with pytest.raises(OSError, match="No space left"):
+            disk.replace_file(file, b"after", like=file.stat())
+
+    assert file.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_the_killed_leave_behind_is_found_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("file", ".file.abc", ".file", ".filet.abc", "file.abc"):
+        (tmp_path / name).touch()
+
+    assert disk.leftovers(tmp_path / "file") == [tmp_path / ".file.abc"]
+
+
+def test_one_at_a_time_is_at_work_in_a_directory(tmp_path: Path) -> None:
+    with (
+        disk.exclusively(tmp_path),
+        pytest.raises(BlockingIOError),
+        disk.exclusively(tmp_path, wait=False),
+    ):
+        pass
+    with disk.exclusively(tmp_path, wait=False):
+        pass

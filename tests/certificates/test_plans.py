@@ -65,8 +65,8 @@ def test_without_any_trouble_it_is_the_lifetimes_rule(gateway: Gateway) -> None:
     ("source", "origin"),
     [
         (CertificateSource.MANUAL, Origin.LETS_ENCRYPT),
-        (CertificateSource.LETS_ENCRYPT, Origin.IMPORTED),
-        (CertificateSource.LETS_ENCRYPT, Origin.SELF_SIGNED),
+        (CertificateSource.MANUAL, Origin.IMPORTED),
+        (CertificateSource.MANUAL, Origin.SELF_SIGNED),
     ],
 )
 def test_there_is_no_plan_where_nothing_is_renewed(
@@ -74,6 +74,23 @@ def test_there_is_no_plan_where_nothing_is_renewed(
 ) -> None:
     make_certificate(gateway, origin, select=True)
     Gateway.objects.update(certificate_source=source)
+    assert planned(gateway) is None
+
+
+@pytest.mark.parametrize("origin", [Origin.IMPORTED, Origin.REQUESTED, Origin.SELF_SIGNED])
+def test_what_is_from_elsewhere_is_to_be_replaced_at_once_unless_something_holds_that_back(
+    gateway: Gateway, origin: Origin
+) -> None:
+    make_certificate(gateway, origin, select=True)
+    now = timezone.now()
+    assert planned(gateway) == Plan(now, Reason.FROM_ELSEWHERE)
+    directory = go_away(Environment.STAGING)
+    # Its names prove nothing, so the staging test comes first.
+    assert planned(gateway) == Plan(directory.next_probe_at or now, Reason.CA_AWAY)
+    directory.delete()
+    backoff = fail(gateway)
+    assert planned(gateway) == Plan(backoff.not_before, Reason.RETRY)
+    fail(gateway, PERMANENT)
     assert planned(gateway) is None
 
 

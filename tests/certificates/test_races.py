@@ -41,7 +41,8 @@ def run(
 def test_of_several_who_want_the_same_at_once_one_gets_it(
     tmp_path: Path, backends: dict[str, str]
 ) -> None:
-    results = json.loads(run(tmp_path, backends, "main", timeout=120)[-1])
+    environ = backends | {"GATEWAY_ADMIN_CERTIFICATE_DIRECTORIES": str(tmp_path / "files")}
+    results = json.loads(run(tmp_path, environ, "main", timeout=120)[-1])
     assert {name: len(rounds) for name, rounds in results.items()} == dict.fromkeys(results, ROUNDS)
     for round_ in results["lease"] + results["slot"]:
         assert sorted(round_) == [False] * (THREADS - 1) + [True]
@@ -64,6 +65,16 @@ def test_of_several_who_want_the_same_at_once_one_gets_it(
         outcomes = Counter(round_)
         assert outcomes["handed over"] + outcomes["cancelled"] == 1
         assert outcomes["ProblemError"] == THREADS - 1 - outcomes["LeaseLostError"]
+    for *brought, selected, count in results["replace"]:
+        assert brought.count("ProblemError") == THREADS - 1
+        assert selected in brought
+        assert count == 2
+    for *ended, count in results["answer"]:
+        assert ended.count("discarded") == 1
+        assert ended.count("answered") == count
+        assert ended.count("ProblemError") == THREADS - 1 - count
+    for round_ in results["follow"]:
+        assert sorted(map(str, round_)) == ["followed", "looked", "stopped"]
     for *claimants, administrators in results["claim"]:
         assert claimants.count("AlreadyClaimedError") == THREADS - 1
         assert administrators == 1

@@ -127,11 +127,18 @@ def test_nothing_is_renewed_while_the_source_is_manual(gateway: Gateway) -> None
     assert requested() == []
 
 
-@pytest.mark.parametrize("origin", [Origin.IMPORTED, Origin.SELF_SIGNED])
-def test_a_certificate_from_elsewhere_is_not_renewed(gateway: Gateway, origin: Origin) -> None:
-    leaf = make_chain(*gateway.names, begin=timezone.now() - 70 * DAY)
-    Gateway.objects.update(selected_certificate=store_leaf(gateway, leaf, origin))
-    assert requested() == []
+@pytest.mark.parametrize("origin", [Origin.IMPORTED, Origin.REQUESTED, Origin.SELF_SIGNED])
+@pytest.mark.parametrize("source", CertificateSource)
+def test_a_certificate_from_elsewhere_is_replaced_exactly_while_nobody_has_chosen_it(
+    gateway: Gateway, origin: Origin, source: CertificateSource
+) -> None:
+    leaf = make_chain(*gateway.names, begin=timezone.now() - DAY)
+    selected = store_leaf(gateway, leaf, origin)
+    # Whatever is stored there is about a renewal, which it never has.
+    Certificate.objects.update(renewal_at=timezone.now() + 30 * DAY)
+    Gateway.objects.update(selected_certificate=selected, certificate_source=source)
+    courses = [issuance.way for issuance in requested()]
+    assert courses == ([Course.TESTED] if source == CertificateSource.LETS_ENCRYPT else [])
 
 
 def test_without_a_certificate_there_is_nothing_to_renew(gateway: Gateway) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -117,13 +118,63 @@ def test_a_new_key_can_be_read_and_is_always_another() -> None:
 
 def test_the_installations_keys_are_used_unless_others_are_given(settings: Settings) -> None:
     settings.READ_ENCRYPTION_KEYS = lambda: base64.urlsafe_b64encode(NEW).decode()
-    sealing.keyring.cache_clear()
     assert sealing.unseal(sealing.seal(SECRET, "purpose"), "purpose", (NEW,)) == SECRET
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "There is no key"),
+        (KEY_TEXT[:-4], "Key 1 for encryption at rest is damaged"),
+        (f"{KEY_TEXT}\n{KEY_TEXT} short\n", "Key 3 for encryption at rest is damaged"),
+    ],
+)
+def test_the_sentence_says_which_key_is_wrong(text: str, said: str) -> None:
+    with pytest.raises(ProblemError) as caught:
+        sealing.read_keys(text)
+    assert said in caught.value.problem.explanation
+
+
+@pytest.mark.parametrize("error", [OSError("/keys cannot be read."), ValueError("/keys: no text.")])
+def test_keys_that_cannot_be_read_are_a_problem(settings: Settings, error: Exception) -> None:
+    def fail() -> str:
+        raise error
+
+    settings.READ_ENCRYPTION_KEYS = fail
+    sealed = sealing.seal(SECRET, "purpose", (NEW,))
+    attempts: list[Callable[[], object]] = [
+        lambda: sealing.seal(SECRET, "purpose"),
+        lambda: sealing.unseal(sealed, "purpose"),
+    ]
+    for attempt in attempts:
+        with pytest.raises(ProblemError) as caught:
+            attempt()
+        assert caught.value.problem.code == "encryption-keys-unusable"
+        assert caught.value.problem.explanation == str(error)
+
+
+def test_a_key_is_used_as_soon_as_it_is_in_the_file_and_no_longer(settings: Settings) -> None:
+    present = [OLD]
+    settings.READ_ENCRYPTION_KEYS = lambda: sealing.write_keys(present)
+    before = sealing.seal(SECRET, "purpose")
+    present.insert(0, NEW)
+    after = sealing.seal(SECRET, "purpose")
+
+    assert before.startswith(sealing.prefix(OLD))
+    assert after.startswith(sealing.prefix(NEW))
+    assert sealing.unseal(before, "purpose") == sealing.unseal(after, "purpose") == SECRET
+    present.pop()
+    with pytest.raises(ProblemError):
+        sealing.unseal(before, "purpose")
+
+
+@given(st.lists(st.binary(min_size=32, max_size=32), min_size=1))
+def test_keys_are_read_as_they_were_written(keys: list[bytes]) -> None:
+    assert sealing.read_keys(sealing.write_keys(keys)) == tuple(keys)
 
 
 def test_without_keys_nothing_is_sealed(settings: Settings) -> None:
     settings.READ_ENCRYPTION_KEYS = lambda: ""
-    sealing.keyring.cache_clear()
     with pytest.raises(ProblemError) as caught:
         sealing.seal(SECRET, "purpose")
     assert caught.value.problem.code == "encryption-keys-unusable"

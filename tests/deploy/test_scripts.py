@@ -17,6 +17,8 @@ TOOLS = ("bash", "cat", "dirname", "env", "grep", "sha256sum", "flock")
 PROGRAMS = {
     "chromium": ("chromium", "google-chrome"),
     "iproute2": ("ip",),
+    "libnss3-tools": ("pk12util",),
+    "openssl": ("openssl",),
     "pebble": ("pebble",),
     "redis-server": ("valkey-server", "redis-server"),
     "strace": ("strace",),

@@ -9,11 +9,11 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from certificates.models import Gateway
+from certificates.models import Certificate, CertificateRequest, Gateway
 from gateway_admin import access
 from gateway_admin.access import Verdict, judge
 from gateway_admin.models import Role, User
-from tests.console import HTMX, make_certificate, make_issuance
+from tests.console import HTMX, make_certificate, make_issuance, make_request
 
 TABLES = {
     "public": access.PUBLIC,
@@ -39,11 +39,14 @@ BEHIND_THE_DOOR = sorted(set(EVERY_NAME) - access.PUBLIC)
 def addresses(gateway: Gateway) -> dict[str, str]:
     """A real address for every name."""
     certificate, issuance = make_certificate(gateway), make_issuance(gateway)
+    request = make_request(gateway)
     addresses = {}
     for pattern in every_pattern():
-        values = {"slug": gateway.slug, "pk": certificate.pk}
+        values = {"slug": gateway.slug, "pk": certificate.pk, "name": "cert.pem"}
         if str(pattern.name).startswith("issuance"):
             values["pk"] = issuance.pk
+        if str(pattern.name).startswith(("certificate_request", "request_")):
+            values["pk"] = request.pk
         wanted = {name: values[name] for name in pattern.pattern.converters}
         addresses[str(pattern.name)] = reverse(str(pattern.name), kwargs=wanted)
     return addresses
@@ -134,6 +137,7 @@ def test_an_operator_does_not_see_administration(
 @pytest.mark.parametrize(
     "name",
     [
+        "gateway_follow_stop",
         "gateway_issue",
         "gateway_preflight",
         "gateway_rehearse",
@@ -189,11 +193,11 @@ def test_every_page_forbids_foreign_content_and_frames(
 def test_no_page_shows_a_private_key(
     administrator: Client, addresses: dict[str, str], name: str
 ) -> None:
-    sealed = str(Gateway.objects.get().certificates.get().sealed_key)
+    rows = (Certificate.objects.get(), CertificateRequest.objects.get())
     page = administrator.get(addresses[name]).content.decode()
 
     assert "PRIVATE KEY" not in page
-    assert sealed not in page
+    assert [row for row in rows if str(row.sealed_key) in page] == []
 
 
 def test_a_page_that_does_not_exist_is_not_found(administrator: Client) -> None:

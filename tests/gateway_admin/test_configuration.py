@@ -238,3 +238,24 @@ def test_the_configuration_cannot_be_changed(tmp_path: Path) -> None:
     configuration = load(given(tmp_path))
     with pytest.raises(dataclasses.FrozenInstanceError):
         configuration.demo = True  # type: ignore[misc]  # that is the test
+
+
+def test_no_files_may_be_followed_unless_the_owner_names_directories(tmp_path: Path) -> None:
+    assert load(given(tmp_path)).certificate_directories == ()
+    configuration = load(
+        given(tmp_path, GATEWAY_ADMIN_CERTIFICATE_DIRECTORIES=" /etc/letsencrypt ,/srv/not-yet,")
+    )
+    assert configuration.certificate_directories == (Path("/etc/letsencrypt"), Path("/srv/not-yet"))
+
+
+@pytest.mark.parametrize("value", ["certs", "./certs", "~/certs", "/", "/etc/../root", "/a,b"])
+def test_only_whole_paths_below_the_root_can_be_allowed(tmp_path: Path, value: str) -> None:
+    said = refusal(tmp_path, GATEWAY_ADMIN_CERTIFICATE_DIRECTORIES=value)
+    assert "GATEWAY_ADMIN_CERTIFICATE_DIRECTORIES" in said
+    assert "/etc/letsencrypt" in said
+
+
+def test_the_consoles_own_directory_cannot_be_allowed(tmp_path: Path) -> None:
+    for directory in (tmp_path, tmp_path / "secrets"):
+        said = refusal(tmp_path, GATEWAY_ADMIN_CERTIFICATE_DIRECTORIES=str(directory))
+        assert str(directory) in said

@@ -5,11 +5,13 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from gateway_admin.data_directory import write_secret
+from gateway_admin.data_directory import _make_secret, write_secret
 from tests.parts.product import CHECKOUT, clean_environment
 
 PREPARE = """
@@ -101,6 +103,57 @@ def test_a_key_in_the_environment_needs_no_file(copy: Path) -> None:
     (copy / "secrets" / "encryption_keys").unlink()
     assert prepare(copy, GATEWAY_ADMIN_ENCRYPTION_KEYS=key) == ""
     assert not (copy / "secrets" / "encryption_keys").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "encryption_keys is empty"),
+        (b"no key\n", "Key 1 for encryption at rest is damaged"),
+        (b"\xff\xfek\x00", "encryption_keys cannot be read: it is not UTF-8 text"),
+        (b"A" * 70_000, "encryption_keys is larger than 64 KiB"),
+    ],
+)
+def test_a_key_file_that_cannot_be_used_is_told_at_once_and_kept(
+    copy: Path, content: bytes, said: str
+) -> None:
+    (copy / "secrets" / "encryption_keys").write_bytes(content)
+    before = contents(copy)
+    assert said in prepare(copy)
+    assert contents(copy) == before
+
+
+def test_a_byte_order_mark_in_front_of_the_keys_does_no_harm(copy: Path) -> None:
+    file = copy / "secrets" / "encryption_keys"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert prepare(copy) == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "which cannot be read: No such file"), ("", "which is empty")]
+)
+def test_a_file_that_the_owner_names_and_that_holds_no_key_is_never_replaced_by_ours(
+    tmp_path: Path, content: str | None, said: str
+) -> None:
+    file = tmp_path / "given"
+    if content is not None:
+        file.write_text(content)
+    error = prepare(tmp_path / "data", GATEWAY_ADMIN_ENCRYPTION_KEYS_FILE=str(file))
+    assert f"GATEWAY_ADMIN_ENCRYPTION_KEYS_FILE names {file}, {said}" in error
+    assert not (tmp_path / "data" / "secrets" / "encryption_keys").exists()
+
+
+def test_of_several_that_start_at_the_same_time_one_makes_the_key(tmp_path: Path) -> None:
+    file = tmp_path / "secrets" / "key"
+    begin = threading.Barrier(8)
+
+    def make(number: int) -> str:
+        begin.wait()
+        _make_secret("NO_SUCH_VARIABLE", file, f"key {number}", may_make=True)
+        return file.read_text()
+
+    with ThreadPoolExecutor(8) as starting:
+        assert len(set(starting.map(make, range(8)))) == 1
 
 
 def test_a_database_of_a_newer_version_is_left_alone(copy: Path) -> None:

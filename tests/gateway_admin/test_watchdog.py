@@ -115,7 +115,7 @@ def test_a_process_that_does_not_obey_is_ended_all_the_same_and_says_why(tmp_pat
     begun = float(done.stdout.split("begun ")[1].split()[0])
     assert time.monotonic() - max(begin, begun) < watchdog.GRACE + 5
     assert "CRITICAL gateway_admin.watchdog The worker sleeps." in done.stdout
-    assert "\nMainThread: " in done.stdout
+    assert "CRITICAL gateway_admin.watchdog MainThread: " in done.stdout
     # There is no database here at all, and that held nothing up.
     assert "only this log knows of it" in done.stdout
 

@@ -55,6 +55,7 @@ class Run:
     ) -> None:
         self.data_dir = data_dir
         self.port = port or free_port()
+        self.scheme = "https" if "--tls" in options else "http"
         self.started_at = time.monotonic()
         self.process = Process(
             [*RUN, "--data-dir", str(data_dir), "--port", str(self.port), *options],
@@ -66,7 +67,7 @@ class Run:
     @property
     def url(self) -> str:
         """Where the console is."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     @property
     def lines(self) -> list[str]:

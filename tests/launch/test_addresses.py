@@ -33,6 +33,10 @@ def test_an_address_is_written_as_each_reader_needs_it(
     assert (address.bind, address.connect_host, address.url) == (bind, connect_host, url)
 
 
+def test_an_address_with_tls_is_written_as_https() -> None:
+    assert Address("::1", 443, tls=True).url == "https://[::1]:443"
+
+
 @pytest.mark.parametrize(
     ("host", "expected"),
     [

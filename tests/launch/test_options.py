@@ -20,7 +20,9 @@ def test_defaults_are_the_loopback_address_and_8443() -> None:
 
 def test_everything_can_be_given() -> None:
     given = ["--host", "::", "--port", "1", "--data-dir", "x", "--demo", "--demo-fault", "caa"]
-    assert options.parse(given) == Options("::", 1, Path("x"), demo=True, fault=Fault.CAA)
+    assert options.parse([*given, "--tls"]) == Options(
+        "::", 1, Path("x"), demo=True, fault=Fault.CAA, tls=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,5 +51,5 @@ def test_help_needs_no_installation() -> None:
     launcher = CHECKOUT / "gateway_admin" / "launch" / "__main__.py"
     command = [sys.executable, "-I", "-S", str(launcher), "--help"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/").stdout
-    for option in ("--host", "--port", "--data-dir", "--demo", "--demo-fault"):
+    for option in ("--host", "--port", "--data-dir", "--demo", "--demo-fault", "--tls"):
         assert option in shown

@@ -106,6 +106,14 @@ def test_challenge_responder_is_started_without_the_keys() -> None:
     assert set(removed[::2]) == {"-u"}
 
 
+def test_the_console_is_told_of_https_only_where_it_speaks_it() -> None:
+    for tls in (False, True):
+        (console,) = (
+            each for each in programs.product("[::1]:1", tls=tls) if each.name == "console"
+        )
+        assert ("python:gateway_admin.launch.gunicorn_conf" in console.command) is tls
+
+
 def test_every_program_dies_with_the_supervisor() -> None:
     for program in programs.product("127.0.0.1:1"):
         command = program.full_command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from certificates import configuring
+from certificates import configuring, deploying, queries, tasks
 from certificates.models import CertificateSource, Gateway
 from certificates.policy.keys import KeyType
 from challenges import ports
@@ -40,6 +41,11 @@ class Command(OperatorCommand):
             help="a certificate profile that the CA offers; default for the CA's own choice",
         )
         parser.add_argument(
+            "--keep-key",
+            action=argparse.BooleanOptionalAction,
+            help="keep the same private key at renewal, for DANE (default: a new one each time)",
+        )
+        parser.add_argument(
             "--rehearse",
             choices=["on", "off"],
             help="rehearse the renewal every two weeks (default: on)",
@@ -61,6 +67,7 @@ class Command(OperatorCommand):
         rehearse = options["rehearse"]
         wishes = configuring.Wishes(
             rehearses=None if rehearse is None else rehearse == "on",
+            keeps_key=options["keep_key"],
             **{
                 field: options[field]
                 for field in (
@@ -85,17 +92,32 @@ class Command(OperatorCommand):
             )
             self.stderr.write("\n".join(lines))
             sys.exit(1)
+        self._report(options, configured)
+
+    def _report(self, options: dict[str, Any], configured: configuring.Configured) -> None:
         row = configured.gateway
+        returned = configured.returned or deploying.Returned()
+        text = f"Stored. {'New gateway. ' if configured.is_new else ''}"
+        text += f"Changed: {', '.join(configured.changed) or 'nothing'}."
+        if row is not None and configured.returned is not None:
+            text += f"\n{configuring.what_follows(row, returned)}"
+        if returned.issuance is not None:
+            tasks.enqueue_advance(returned.issuance.pk)
         self.answer(
             options,
             {
-                "gateway": documents.gateway(row) if row else None,
+                "gateway": documents.gateway(queries.summaries([row], timezone.now())[0])
+                if row
+                else None,
                 "network": {
                     "scenario": configured.network.scenario,
                     "challenge_port": configured.network.challenge_port,
                 },
                 "changed": list(configured.changed),
+                "issuance": documents.issuance(returned.issuance) if returned.issuance else None,
+                "held_back": returned.held_back.to_json() if returned.held_back else None,
             },
-            f"Stored. {'New gateway. ' if configured.is_new else ''}"
-            f"Changed: {', '.join(configured.changed) or 'nothing'}.",
+            text,
         )
+        if returned.held_back is not None:
+            self.stderr.write(one_line(returned.held_back))

@@ -31,4 +31,6 @@ class Command(BaseCommand):
             arguments.append("--demo")
         if given["demo_fault"]:
             arguments += ["--demo-fault", given["demo_fault"]]
+        if given["tls"]:
+            arguments.append("--tls")
         os.execv(sys.executable, (sys.executable, LAUNCHER, *arguments))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from certificates import deploying
-from certificates.models import Certificate
 from gateway_admin.management import documents
-from gateway_admin.management.operating import OperatorCommand, gateway
+from gateway_admin.management.operating import OperatorCommand, certificate, gateway
 
 
 class Command(OperatorCommand):
@@ -27,16 +26,14 @@ class Command(OperatorCommand):
     def carry_out(self, options: dict[str, Any]) -> None:
         """The same as the button on the certificate's page."""
         row = gateway(options["gateway"])
-        certificate = Certificate.objects.filter(pk=options["id"], gateway=row).first()
-        if certificate is None:
-            raise CommandError(f"{row.slug} has no certificate {options['id']}.")
-        deploying.select(certificate, row, timezone.now())
+        chosen = certificate(row, options["id"])
+        deploying.select(chosen, row, timezone.now())
         row.refresh_from_db()
         self.answer(
             options,
             {
-                "certificate": documents.certificate(certificate),
+                "certificate": documents.certificate(chosen),
                 "certificate_source": row.certificate_source,
             },
-            f"Certificate {certificate.pk} is in use; the source is {row.certificate_source}.",
+            f"Certificate {chosen.pk} is in use; the source is {row.certificate_source}.",
         )

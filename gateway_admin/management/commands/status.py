@@ -22,10 +22,12 @@ class Command(OperatorCommand):
     def carry_out(self, options: dict[str, Any]) -> None:
         """Read only."""
         now = timezone.now()
-        rows = list(Gateway.objects.select_related("selected_certificate__renewal_information"))
-        gateways = [
-            documents.gateway(summary.gateway, summary) for summary in queries.summaries(rows, now)
-        ]
+        rows = list(
+            Gateway.objects.select_related(
+                "selected_certificate__renewal_information", "followed_files__certificate"
+            )
+        )
+        gateways = [documents.gateway(summary) for summary in queries.summaries(rows, now)]
         parts = health.read(now)
         console = dataclasses.replace(queries.console(now), parts=parts)
         found = queries.current_warnings(now, console)
@@ -52,6 +54,10 @@ def _line(gateway: dict[str, Any]) -> str:
     parts = [f"{gateway['slug']}: {gateway['hostname']}, {gateway['certificate_source']}"]
     if certificate:
         parts.append(f"valid until {certificate['not_after']}")
+    if gateway["renewal_off"]:
+        parts.append("renewal off")
+    if gateway["followed_files"]:
+        parts.append(f"follows {gateway['followed_files']['certificate_path']}")
     if gateway["renewal_stopped"]:
         parts.append("renewal stopped")
     if renewal:

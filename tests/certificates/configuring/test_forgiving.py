@@ -117,6 +117,27 @@ def test_who_begins_to_rehearse_is_given_a_day_for_it(
     assert now + 14 * DAY <= due < now + 16 * DAY
 
 
+# Whether the key is kept
+
+
+def test_whether_the_key_is_kept_is_a_setting_that_is_off_until_somebody_wants_it(
+    gateway: Gateway, now: datetime.datetime
+) -> None:
+    steps = ((Wishes(contact_email="a@example.com"), False), (Wishes(keeps_key=True), True))
+    for wishes, expected in (
+        *steps,
+        (Wishes(rehearses=False), True),
+        (Wishes(keeps_key=False), False),
+    ):
+        configure("default", wishes, now=now)
+        assert Gateway.objects.get().keeps_key is expected
+
+
+def test_the_key_alone_concerns_a_gateway(gateway: Gateway, now: datetime.datetime) -> None:
+    assert Wishes(keeps_key=False).concern_a_gateway
+    assert configure("default", Wishes(keeps_key=True), now=now).changed == ("keeps_key",)
+
+
 # Profiles, as the command types them
 
 

@@ -7,9 +7,11 @@ import pytest
 
 from certificates.policy.health import Part, PartStatus
 from certificates.policy.warnings import (
+    MANUAL_WARNINGS,
     AuthorityFacts,
     CertificateFacts,
     GatewayFacts,
+    next_manual_warning,
     of_authorities,
     of_gateway,
     of_parts,
@@ -109,13 +111,17 @@ def test_a_renewed_certificate_is_warned_of_once_renewal_should_have_happened(
 @pytest.mark.parametrize(
     ("left", "words", "severity"),
     [
-        (31, None, None),
-        (30.9, "in 30 days", Severity.WARNING),
-        (14, "in 14 days", Severity.WARNING),
-        (7, "in 7 days", Severity.WARNING),
-        (3.5, "in 3 days", Severity.ERROR),
-        (1.5, "in 1 day.", Severity.ERROR),
-        (0.5, "in less than a day", Severity.ERROR),
+        (30.1, None, None),
+        (30, "in 30 days. It is time to order", Severity.WARNING),
+        (14.1, "in 14 days. It is time to order", Severity.WARNING),
+        (14, "in 14 days. A CA that asks for papers", Severity.WARNING),
+        (7.1, "in 7 days. A CA that asks for papers", Severity.WARNING),
+        (7, "in 7 days. It is the last week", Severity.WARNING),
+        (3.1, "in 3 days. It is the last week", Severity.WARNING),
+        (3, "in 3 days. A CA may need longer", Severity.ERROR),
+        (1.1, "in 1 day. A CA may need longer", Severity.ERROR),
+        (1, "in 1 day. After that other mail servers", Severity.ERROR),
+        (0.5, "in less than a day. After that", Severity.ERROR),
     ],
 )
 def test_a_manual_certificate_is_warned_of_a_month_before(
@@ -132,6 +138,82 @@ def test_a_manual_certificate_is_warned_of_a_month_before(
         assert words in found[0].explanation
         assert found[0].severity is severity
         assert "Import a new certificate" in found[0].remedy[0]
+
+
+def test_the_steps_are_those_that_are_promised() -> None:
+    assert sorted(MANUAL_WARNINGS, reverse=True) == [30, 14, 7, 3, 1]
+
+
+@pytest.mark.parametrize("count", MANUAL_WARNINGS)
+def test_a_warning_begins_at_the_moment_that_was_announced(count: int) -> None:
+    def told(now: datetime.datetime) -> list[str]:
+        gateway = facts(certificate=held, uses_lets_encrypt=False, next_renewal_at=None)
+        return [problem.explanation.split(". ")[-1] for problem in of_gateway(gateway, now)]
+
+    held = certificate(365, 400, renewed=False)
+    before = held.not_after - days(count) - datetime.timedelta(minutes=1)
+    announced = next_manual_warning(held.not_after, before)
+    assert announced == held.not_after - days(count)
+    assert told(announced) != told(before)
+    assert next_manual_warning(held.not_after, announced) != announced
+
+
+@pytest.mark.parametrize("left", [1, 0.5, 0, -1])
+def test_after_the_last_warning_none_is_announced(left: float) -> None:
+    assert next_manual_warning(NOW + days(left), NOW) is None
+
+
+@pytest.mark.parametrize("left", [20, 0, -1])
+def test_a_manual_certificate_in_use_on_the_way_back_is_replaced_by_the_button(
+    left: float,
+) -> None:
+    gateway = facts(certificate=certificate(left, 365, renewed=False), next_renewal_at=None)
+    (problem,) = (each for each in of_gateway(gateway, NOW) if "expire" in each.code)
+    assert problem.remedy == ("Press Test and obtain certificate on the gateway's page.",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "step"),
+    [
+        ({}, "as soon as that is possible"),
+        ({"next_renewal_at": NOW + days(1)}, "after 2026-11-24 12:00 UTC"),
+        ({"terms_agreed": False}, "read the terms of service"),
+        # The failure is of another time: its pause is over.
+        ({"failure": FAILURE}, "as soon as that is possible"),
+        ({"failure": FAILURE, "next_renewal_at": NOW + days(1)}, ""),
+        ({"is_working": True}, ""),
+        ({"is_stopped": True, "next_renewal_at": None}, ""),
+        ({"uses_lets_encrypt": False, "next_renewal_at": None}, ""),
+        ({"certificate": None, "next_renewal_at": None}, ""),
+        ({"certificate": certificate(60)}, ""),
+    ],
+)
+def test_a_way_back_that_has_not_begun_is_told_until_it_has(
+    changes: dict[str, object], step: str
+) -> None:
+    foreign = certificate(300, 365, renewed=False)
+    gateway = facts(**{"certificate": foreign, "next_renewal_at": NOW, **changes})
+    found = [each for each in of_gateway(gateway, NOW) if each.code == "renewal-not-begun"]
+    assert [step in each.remedy[0] for each in found] == ([True] if step else [])
+
+
+@pytest.mark.parametrize("left", [20, 2, -1])
+def test_of_files_that_are_followed_the_tool_is_to_be_looked_at(left: float) -> None:
+    gateway = facts(
+        certificate=certificate(left, 365, renewed=False),
+        uses_lets_encrypt=False,
+        next_renewal_at=None,
+        followed_path="/etc/ssl/mx.pem",
+    )
+    (problem,) = of_gateway(gateway, NOW)
+    assert "the tool that renews /etc/ssl/mx.pem" in problem.remedy[0]
+    assert "import a new certificate" in problem.remedy[1]
+
+
+def test_followed_files_that_cannot_be_used_are_told() -> None:
+    broken = Problem("followed-files-x", Severity.WARNING, "The file is empty.", ("Look.",))
+    gateway = facts(followed_path="/etc/ssl/mx.pem", followed_problem=broken)
+    assert of_gateway(gateway, NOW) == [broken]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from certificates.policy.acme_document import CaProblem
 from certificates.policy.acme_problems import explain
 from certificates.policy.acme_words import Values
 from certificates.policy.issuance import State
+from challenges.models import NetworkSettings
 from challenges.problems import Problem, ProblemError, Severity
 from tests.console import make_certificate, make_issuance
 
@@ -162,6 +163,70 @@ def test_with_the_manual_source_the_page_says_that_renewal_is_off_and_leads_back
     assert gateway.certificate_source == CertificateSource.LETS_ENCRYPT
     assert gateway.selected_certificate == issued
     assert answer.context["summary"].renewal_off == ""
+
+
+@pytest.mark.usefixtures("data_dir")
+def test_a_return_without_a_certificate_from_there_asks_for_one_at_once(
+    administrator: Client,
+    gateway: Gateway,
+    nudged: list[int],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    imported = make_certificate(gateway, Origin.IMPORTED)
+    deploying.select(imported, gateway, imported.created_at)
+    with django_capture_on_commit_callbacks(execute=True):
+        administrator.post(USE_LETS_ENCRYPT)
+    issuance = Issuance.objects.get()
+    gateway.refresh_from_db()
+
+    assert nudged == [issuance.pk]
+    assert gateway.selected_certificate == imported
+
+
+@pytest.mark.usefixtures("data_dir", "nudged")
+def test_a_return_that_cannot_ask_for_one_says_why(administrator: Client, gateway: Gateway) -> None:
+    Gateway.objects.update(terms_agreed_at=None, terms_of_service_url="")
+    gateway.refresh_from_db()
+    imported = make_certificate(gateway, Origin.IMPORTED)
+    deploying.select(imported, gateway, imported.created_at)
+    page = administrator.post(USE_LETS_ENCRYPT, follow=True)
+
+    told = list(page.context["messages"])
+    assert [message.level_tag for message in told] == ["warning", "error"]
+    assert "no certificate could be asked for yet" in str(told[0])
+    assert not Issuance.objects.exists()
+    text = page.content.decode()
+    assert "As soon as possible" in text
+    assert "Set by the first certificate" not in text
+    assert "As soon as possible" in administrator.get("/gateways/").content.decode()
+
+
+@pytest.mark.usefixtures("data_dir")
+def test_a_return_in_the_settings_is_told_and_begun_like_that_of_the_button(
+    administrator: Client,
+    gateway: Gateway,
+    nudged: list[int],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    NetworkSettings.objects.get_or_create(pk=1, defaults={"challenge_port": 8080})
+    imported = make_certificate(gateway, Origin.IMPORTED)
+    deploying.select(imported, gateway, imported.created_at)
+    typed = {
+        "hostname": gateway.hostname,
+        "network_scenario": "lan",
+        "challenge_port": "8080",
+        "certificate_source": "lets-encrypt",
+        "key_type": gateway.key_type,
+        "agree_terms": "on",
+    }
+    with django_capture_on_commit_callbacks(execute=True):
+        page = administrator.post(f"{PAGE}settings/", typed, follow=True)
+    issuance = Issuance.objects.get()
+
+    assert nudged == [issuance.pk]
+    saved, told = (str(message) for message in page.context["messages"])
+    assert saved == "The settings were saved."
+    assert told.startswith("A certificate from Let's Encrypt has been asked for.")
 
 
 def test_a_return_that_cannot_write_the_files_says_why(
